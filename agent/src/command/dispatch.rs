@@ -1,0 +1,250 @@
+//! Dispatch: whether a command may run, under which locks, and what is counted of it.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use larder_cache::clock::Millis;
+use larder_cache::{Database, Key, Room, Section};
+
+use super::arguments::Args;
+use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
+use super::outcome::{Call, Result};
+use super::table::{Command, Flags, find};
+use super::{ranges, unoffered};
+use crate::metrics::tally::Tally;
+use crate::resp::{Out, Reply};
+use crate::server::node::Node;
+use crate::server::session::{Replies, Session};
+
+/// What became of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It replied.
+    Done,
+    /// It did not run, since room is still being made: let others go on, then offer it again.
+    Busy,
+    /// It did not run, since commands are paused: offer it again after so many milliseconds.
+    Paused(u64),
+}
+
+/// Runs one command, or says why it has to be offered again.
+///
+/// `clock` is the present in nanoseconds on the boot clock; the present after the command is returned with the verdict, so
+/// that a pipeline reads the clock once a command.
+pub fn execute(
+    node: &Node,
+    session: &mut Session,
+    tally: &Tally,
+    args: Args<'_>,
+    out: &mut Out,
+    clock: u64,
+) -> (Verdict, u64) {
+    let mark = out.mark();
+    let now = Millis(clock / 1_000_000);
+    let command = match admit(node, session, args, now) {
+        Ok(Admitted::Run(command)) => command,
+        Ok(Admitted::Again(verdict)) => return (verdict, clock),
+        Err(failure) => {
+            if let Some(transaction) = &mut session.transaction {
+                transaction.is_dirty = true;
+            }
+            if failure == OUT_OF_MEMORY {
+                tally.out_of_memory.add(1);
+            }
+            let is_exec = args.is(0, "exec") && session.transaction.is_some();
+            if is_exec {
+                super::transaction::abandon(node, session);
+                out.error(&format!("EXECABORT Transaction discarded because of: {failure}"));
+            } else {
+                out.error(&failure.0);
+            }
+            tally.failures.add(1);
+            match find(args.at(0)).and_then(Command::row) {
+                Some(row) => tally.commands[row].failures.add(1),
+                None => tally.unknown_commands.add(1),
+            }
+            settle_replies(session, out, mark);
+            return (Verdict::Done, clock);
+        }
+    };
+    let container = find(args.at(0)).unwrap_or(command);
+    let row = container.row().unwrap_or_default();
+    session.client.last_command.store(row as u16, Relaxed);
+    let result = if session.transaction.is_some() && !command.flags.has(Flags::NO_QUEUE) {
+        enqueue(session, command, args, out);
+        Ok(())
+    } else {
+        run(node, session, command, args, out, now)
+    };
+    let failed = match result {
+        Ok(()) => out.begins_with(mark, b'-'),
+        Err(failure) => {
+            out.rewind(mark);
+            out.error(&failure.0);
+            true
+        }
+    };
+    settle_replies(session, out, mark);
+    let after = larder_cache::clock::boot_nanos();
+    let nanos = after.saturating_sub(clock);
+    tally.ran(row, nanos, failed);
+    let slow = node.settings.slowlog_slower_than_us.load(Relaxed);
+    if slow >= 0 && nanos / 1000 >= slow as u64 {
+        super::slowlog::note(node, session, command, args, nanos / 1000);
+    }
+    (Verdict::Done, after)
+}
+
+enum Admitted {
+    Run(&'static Command),
+    Again(Verdict),
+}
+
+/// Whether the command exists, is well formed and may run now.
+#[inline]
+fn admit(
+    node: &Node,
+    session: &Session,
+    args: Args<'_>,
+    now: Millis,
+) -> std::result::Result<Admitted, Failure> {
+    let command = resolve(node, args)?;
+    if session.owes_password && !command.flags.has(Flags::NO_AUTH) {
+        return Err(AUTHENTICATION_REQUIRED);
+    }
+    let may_write = command.flags.has(Flags::WRITE) || command.name == "exec";
+    if let Some(remaining) = node.pause.remaining_ms(now.0, may_write)
+        && command.name != "client|unpause"
+    {
+        return Ok(Admitted::Again(Verdict::Paused(remaining)));
+    }
+    let queued_need = match &session.transaction {
+        Some(transaction) if command.name == "exec" => transaction
+            .queue
+            .iter()
+            .filter(|queued| queued.command.flags.has(Flags::DENYOOM))
+            .map(|queued| ranges::growth(queued.command, queued.args()))
+            .sum(),
+        _ => 0,
+    };
+    if command.flags.has(Flags::DENYOOM) || queued_need > 0 {
+        let bytes = queued_need + ranges::growth(command, args);
+        match node.cache.make_room(bytes, now) {
+            Room::Made => {}
+            Room::Busy => return Ok(Admitted::Again(Verdict::Busy)),
+            Room::Full => return Err(OUT_OF_MEMORY),
+        }
+    }
+    Ok(Admitted::Run(command))
+}
+
+/// Finds the command or subcommand and checks the number of arguments.
+#[inline]
+fn resolve(node: &Node, args: Args<'_>) -> std::result::Result<&'static Command, Failure> {
+    let command = find(args.at(0))
+        .filter(|command| !command.flags.has(Flags::DEBUG) || node.config.debug_commands)
+        .ok_or_else(|| unoffered::command(args))?;
+    if !command.subcommands.is_empty()
+        && let Some(name) = args.get(1)
+    {
+        let sub = command.subcommand(name).ok_or_else(|| unoffered::subcommand(command, name))?;
+        return if sub.accepts(args.len()) { Ok(sub) } else { Err(wrong_arity(sub.name)) };
+    }
+    if command.accepts(args.len()) { Ok(command) } else { Err(wrong_arity(command.name)) }
+}
+
+fn enqueue(session: &mut Session, command: &'static Command, args: Args<'_>, out: &mut Out) {
+    if let Some(transaction) = &mut session.transaction {
+        let queued = args.queue(command);
+        transaction.bytes += queued.bytes();
+        transaction.queue.push(queued);
+        out.raw(b"+QUEUED\r\n");
+    }
+}
+
+/// Takes the reply back from a client that does not want it.
+fn settle_replies(session: &mut Session, out: &mut Out, mark: crate::resp::encode::Mark) {
+    match session.replies {
+        Replies::On => {}
+        Replies::Off => out.rewind(mark),
+        Replies::SkipNext => {
+            out.rewind(mark);
+            session.replies = Replies::Skip;
+        }
+        Replies::Skip => {
+            out.rewind(mark);
+            session.replies = Replies::On;
+        }
+    }
+}
+
+/// Runs a command in a section of its own.
+fn run<'a>(
+    node: &Node,
+    session: &mut Session,
+    command: &'static Command,
+    args: Args<'a>,
+    out: &mut Out,
+    now: Millis,
+) -> Result {
+    if command.keys.first == 0 || command.flags.has(Flags::WHOLE) {
+        let keys = keys_of(node, session.database, command, args);
+        let mut section = if command.flags.has(Flags::WHOLE) {
+            node.cache.section_over_all(now)
+        } else {
+            Section::over_nothing(&node.cache, now)
+        };
+        return call(node, session, &mut section, command, args, &keys, out, false);
+    }
+    loop {
+        // One key, by far the most frequent case, needs no list on the heap.
+        let one: [Key<'a>; 1];
+        let many: Vec<Key<'a>>;
+        let is_one = command.keys.first == command.keys.last;
+        let keys: &[Key<'a>] = if is_one {
+            one = [node.cache.key(session.database, args.at(command.keys.first as usize))];
+            &one
+        } else {
+            many = keys_of(node, session.database, command, args);
+            &many
+        };
+        // A database that was flushed between hashing and locking is hashed for again.
+        if let Ok(mut section) = node.cache.section(keys, now) {
+            return call(node, session, &mut section, command, args, keys, out, false);
+        }
+    }
+}
+
+/// The keys of a command, hashed for a database.
+pub(super) fn keys_of<'a>(
+    node: &Node,
+    database: Database,
+    command: &Command,
+    args: Args<'a>,
+) -> Vec<Key<'a>> {
+    command.keys.places(args.len()).map(|place| node.cache.key(database, args.at(place))).collect()
+}
+
+/// Runs a command in a section that is entered already.
+#[expect(clippy::too_many_arguments, reason = "the parts of a call, put together in this one place")]
+pub(super) fn call<'a, 'c>(
+    node: &'c Node,
+    session: &mut Session,
+    section: &mut Section<'c>,
+    command: &Command,
+    args: Args<'a>,
+    keys: &[Key<'a>],
+    out: &mut Out,
+    in_transaction: bool,
+) -> Result {
+    section.remember_reads(!session.no_touch);
+    let protocol = session.protocol;
+    (command.run)(&mut Call {
+        args,
+        keys,
+        section,
+        session,
+        node,
+        reply: Reply { out, protocol },
+        in_transaction,
+    })
+}

@@ -1,0 +1,65 @@
+//! `MEMORY`: what memory is used for.
+
+use super::failure::{NOT_AN_INTEGER, SYNTAX};
+use super::hello::lacks_subcommand;
+use super::outcome::{Call, Result};
+use crate::resp::number::parse_i64;
+
+/// An entry's share of the index: eight bytes at a usual load of three quarters.
+const INDEX_SHARE: usize = 11;
+
+pub(super) fn container(call: &mut Call<'_, '_, '_>) -> Result {
+    Err(lacks_subcommand(call))
+}
+
+pub(super) fn usage(call: &mut Call<'_, '_, '_>) -> Result {
+    match call.args.len() {
+        3 => {}
+        5 if call.args.is(3, "SAMPLES") => {
+            parse_i64(call.args.at(4)).filter(|samples| *samples >= 0).ok_or(NOT_AN_INTEGER)?;
+        }
+        _ => return Err(SYNTAX),
+    }
+    match call.section.peek(&call.keys[0]) {
+        None => call.reply.null(),
+        Some(view) => call.reply.int((view.bytes + INDEX_SHARE) as i64),
+    }
+    Ok(())
+}
+
+pub(super) fn stats(call: &mut Call<'_, '_, '_>) -> Result {
+    let figures = call.section.figures();
+    let numbers = [
+        ("total.allocated", figures.used),
+        ("startup.allocated", 0),
+        ("clients.normal", call.node.buffers.held()),
+        ("overhead.total", figures.used - figures.live.min(figures.used)),
+        ("keys.count", figures.entries as usize),
+        ("keys.bytes-per-key", figures.used.checked_div(figures.entries as usize).unwrap_or(0)),
+        ("dataset.bytes", figures.live),
+    ];
+    call.reply.map(numbers.len());
+    for (name, number) in numbers {
+        call.reply.bulk(name.as_bytes());
+        call.reply.int(number as i64);
+    }
+    Ok(())
+}
+
+pub(super) fn purge(call: &mut Call<'_, '_, '_>) -> Result {
+    call.node.reclaim.notify_one();
+    call.reply.ok();
+    Ok(())
+}
+
+pub(super) fn doctor(call: &mut Call<'_, '_, '_>) -> Result {
+    call.reply.verbatim(
+        "Memory is limited by bytes, overhead included; entries leave it by S3-FIFO. Nothing to report.\n",
+    );
+    Ok(())
+}
+
+pub(super) fn help(call: &mut Call<'_, '_, '_>) -> Result {
+    super::command_info::help_of(call, "memory");
+    Ok(())
+}

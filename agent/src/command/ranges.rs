@@ -1,0 +1,87 @@
+//! Parts of strings: `APPEND`, `STRLEN`, `GETRANGE`, `SETRANGE`; and how much a write may make a value grow.
+
+use super::arguments::Args;
+use super::failure::Failure;
+use super::outcome::{Call, Result};
+use super::set::check_length;
+use super::table::Command;
+use crate::resp::number::parse_i64;
+
+/// Bytes of an entry beside its key and value, rounded up: its record's header and its share of the index.
+const ENTRY_OVERHEAD: usize = 64;
+
+/// About how many bytes a write adds at most, to make room for before it runs.
+#[must_use]
+pub(super) fn growth(command: &Command, args: Args<'_>) -> usize {
+    let offset = match command.name {
+        "setrange" | "setbit" => {
+            args.get(2).and_then(parse_i64).map_or(0, |offset| offset.clamp(0, 1 << 32) as usize)
+        }
+        _ => 0,
+    };
+    let offset = if command.name == "setbit" { offset / 8 } else { offset };
+    args.bytes() + args.len() * ENTRY_OVERHEAD + offset
+}
+
+pub(super) fn append(call: &mut Call<'_, '_, '_>) -> Result {
+    let key = &call.keys[0];
+    let addition = call.args.at(2);
+    let old = call.section.peek(key).map(|view| view.value.len());
+    let length = old.unwrap_or(0) + addition.len();
+    check_length(call, length)?;
+    if !addition.is_empty() || old.is_none() {
+        call.section.edit(key, |value| value.extend_from_slice(addition));
+    }
+    call.reply.int(length as i64);
+    Ok(())
+}
+
+pub(super) fn strlen(call: &mut Call<'_, '_, '_>) -> Result {
+    let length = call.section.get(&call.keys[0]).map_or(0, |view| view.value.len());
+    call.reply.int(length as i64);
+    Ok(())
+}
+
+/// The bytes from `start` to `end`, both included, where negative ones count from the end.
+pub(super) fn clamp_range(start: i64, end: i64, length: usize) -> std::ops::Range<usize> {
+    let length = length as i64;
+    if (start < 0 && end < 0 && start > end) || length == 0 {
+        return 0..0;
+    }
+    let start = if start < 0 { (start.saturating_add(length)).max(0) } else { start };
+    let end = if end < 0 { (end.saturating_add(length)).max(0) } else { end.min(length - 1) };
+    if start > end { 0..0 } else { start as usize..end as usize + 1 }
+}
+
+pub(super) fn getrange(call: &mut Call<'_, '_, '_>) -> Result {
+    let (start, end) = (call.args.int(2)?, call.args.int(3)?);
+    match call.section.get(&call.keys[0]) {
+        Some(view) => call.reply.bulk(&view.value[clamp_range(start, end, view.value.len())]),
+        None => call.reply.bulk(b""),
+    }
+    Ok(())
+}
+
+pub(super) fn setrange(call: &mut Call<'_, '_, '_>) -> Result {
+    let offset = call.args.int(2)?;
+    let part = call.args.at(3);
+    if offset < 0 {
+        return Err(Failure::new("ERR offset is out of range"));
+    }
+    let key = &call.keys[0];
+    let old = call.section.peek(key).map_or(0, |view| view.value.len());
+    if part.is_empty() {
+        call.reply.int(old as i64);
+        return Ok(());
+    }
+    let end = (offset as usize).checked_add(part.len()).ok_or(super::failure::TOO_LONG)?;
+    check_length(call, end)?;
+    call.section.edit(key, |value| {
+        if value.len() < end {
+            value.resize(end, 0);
+        }
+        value[offset as usize..end].copy_from_slice(part);
+    });
+    call.reply.int(old.max(end) as i64);
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The registry of connections: what `CLIENT LIST` shows, and the handle by which one is closed from outside.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
+
+use parking_lot::Mutex;
+use rustix::net::Shutdown;
+
+use super::stream::Stream;
+use crate::command::table::COMMANDS;
+
+/// One connection, as others see it. Its own worker writes, anybody reads.
+#[derive(Debug)]
+pub struct Client {
+    /// Number, unique while we run.
+    pub id: u64,
+    /// The socket.
+    pub stream: Stream,
+    /// Where it comes from: a socket path with `:0`, or address and port.
+    pub address: String,
+    /// Where it came in.
+    pub local_address: String,
+    /// The peer's user and process over a Unix socket, if the kernel says.
+    pub uid: Option<u32>,
+    /// When it connected, in milliseconds on the boot clock.
+    pub connected_ms: u64,
+    /// When it last sent a command.
+    pub active_ms: AtomicU64,
+    /// Its last command's row.
+    pub last_command: AtomicU16,
+    /// The selected database.
+    pub database: AtomicU16,
+    /// The protocol version, 2 or 3.
+    pub protocol: AtomicU8,
+    /// Commands in its transaction; -1 if it has none.
+    pub queued: AtomicI64,
+    /// Keys it watches.
+    pub watched: AtomicUsize,
+    /// Bytes received and not understood yet.
+    pub input_bytes: AtomicUsize,
+    /// Bytes of replies not sent yet.
+    pub output_bytes: AtomicUsize,
+    /// Bytes of its transaction.
+    pub queued_bytes: AtomicUsize,
+    /// Whether it asked to be closed last.
+    pub no_evict: AtomicBool,
+    /// Whether its reads do not count.
+    pub no_touch: AtomicBool,
+    /// How it calls itself and its library.
+    pub names: Mutex<Names>,
+}
+
+/// How a client introduces itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// `CLIENT SETNAME`.
+    pub name: Box<str>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub library: Box<str>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub version: Box<str>,
+}
+
+impl Client {
+    /// All bytes that its buffers hold.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.input_bytes.load(Relaxed) + self.output_bytes.load(Relaxed) + self.queued_bytes.load(Relaxed)
+    }
+
+    /// Closes the connection from outside.
+    pub fn kill(&self) {
+        self.stream.shut_down(Shutdown::Both);
+    }
+
+    /// Its line in `CLIENT LIST`.
+    #[must_use]
+    pub fn line(&self, now_ms: u64) -> String {
+        let names = self.names.lock().clone();
+        let mut flags = String::new();
+        let in_transaction = self.queued.load(Relaxed) >= 0;
+        for (is_set, flag) in [
+            (in_transaction, 'x'),
+            (matches!(self.stream, Stream::Unix(_)), 'U'),
+            (self.no_evict.load(Relaxed), 'e'),
+            (self.no_touch.load(Relaxed), 'T'),
+        ] {
+            if is_set {
+                flags.push(flag);
+            }
+        }
+        if flags.is_empty() {
+            flags.push('N');
+        }
+        let command = COMMANDS.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |c| c.name);
+        let output = self.output_bytes.load(Relaxed);
+        let mut line = String::with_capacity(320);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub=0 psub=0 ssub=0 multi={} watch={} \
+             qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={output} tot-mem={} events=r \
+             cmd={command} user=default redir=-1 resp={} lib-name={} lib-ver={}",
+            self.id,
+            self.address,
+            self.local_address,
+            std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(&self.stream)),
+            names.name,
+            now_ms.saturating_sub(self.connected_ms) / 1000,
+            now_ms.saturating_sub(self.active_ms.load(Relaxed)) / 1000,
+            self.database.load(Relaxed),
+            self.queued.load(Relaxed),
+            self.watched.load(Relaxed),
+            self.input_bytes.load(Relaxed),
+            self.queued_bytes.load(Relaxed),
+            usize::from(output > 0),
+            self.held() + size_of::<Self>(),
+            self.protocol.load(Relaxed),
+            names.library,
+            names.version,
+        );
+        line
+    }
+}
+
+/// All connections by number.
+#[derive(Debug, Default)]
+pub struct Clients {
+    next: AtomicU64,
+    count: AtomicUsize,
+    all: Mutex<BTreeMap<u64, Arc<Client>>>,
+}
+
+impl Clients {
+    /// A number for a new connection.
+    pub fn next_id(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed) + 1
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// Counts one more, unless there are `max` already.
+    pub fn admit(&self, max: usize) -> bool {
+        self.count.fetch_update(Relaxed, Relaxed, |count| (count < max).then_some(count + 1)).is_ok()
+    }
+
+    /// Takes back what [`admit`](Self::admit) counted.
+    pub fn dismiss(&self) {
+        self.count.fetch_sub(1, Relaxed);
+    }
+
+    /// Enters an admitted connection.
+    pub fn add(&self, client: &Arc<Client>) {
+        self.all.lock().insert(client.id, Arc::clone(client));
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&self, id: u64) {
+        if self.all.lock().remove(&id).is_some() {
+            self.dismiss();
+        }
+    }
+
+    /// All connections, oldest first.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.all.lock().values().cloned().collect()
+    }
+
+    /// Closes the connection that holds the most buffer bytes; those that asked to be spared come last.
+    pub fn close_biggest(&self) {
+        let all = self.all.lock();
+        let biggest = all.values().max_by_key(|client| (!client.no_evict.load(Relaxed), client.held()));
+        if let Some(client) = biggest {
+            tracing::warn!(
+                client = client.id,
+                bytes = client.held(),
+                "buffers are full: the biggest holder is closed"
+            );
+            client.kill();
+        }
+    }
+}

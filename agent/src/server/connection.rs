@@ -1,0 +1,494 @@
+//! One connection: a task that reads, runs and replies in turns, and never waits while it holds anything shared.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use larder_cache::clock::boot_nanos;
+
+use super::clients::Client;
+use super::node::Node;
+use super::session::{Session, Wait};
+use super::stream::Stream;
+use super::worker::{READ_BYTES, Scratch, with_scratch};
+use crate::command::{Args, Verdict, execute};
+use crate::resp::{Decoder, Limits, Out, Progress, Reply};
+
+/// Unsent bytes from which on no further command is run: what the client sends is kept, unread, until it reads.
+const OUTPUT_HIGH: usize = 256 * 1024;
+/// Replies from which on they are sent before the next command runs.
+const OUTPUT_FLUSH: usize = 64 * 1024;
+/// Commands from this length on are read into an allocation of their own.
+const OWN_FRAME_FROM: usize = 16 * 1024;
+/// Time after which a turn lets others go on, in nanoseconds.
+const TURN_NANOS: u64 = 1_000_000;
+/// The longest argument of the protocol, 512 MiB.
+const BULK_MAX: i64 = 512 << 20;
+/// Pieces sent by one `writev`.
+const PIECES_MAX: usize = 64;
+
+/// Why a turn ended.
+#[derive(Debug)]
+enum Next {
+    /// The connection is over.
+    Close,
+    /// Others go on first.
+    Yield,
+    /// Nothing happens for a while.
+    Sleep(Duration),
+}
+
+/// Why commands stopped being run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// There are none left, or only part of one.
+    Exhausted,
+    /// The client has to read first.
+    OutputHigh,
+    /// This turn was long enough, or room is being made.
+    Yield,
+    /// Commands are paused for so many milliseconds.
+    Paused(u64),
+    /// The last command has begun something that has to end first.
+    Waiting,
+    /// The connection closes after what is written.
+    Closing,
+}
+
+struct Connection {
+    node: Arc<Node>,
+    session: Session,
+    /// Bytes received and not run yet; no allocation while empty.
+    input: Vec<u8>,
+    /// The place within a torn command.
+    torn: Option<Box<Decoder>>,
+    /// Bytes that a torn command still needs at least.
+    needed: usize,
+    /// Replies that the socket did not take.
+    unsent: VecDeque<Bytes>,
+    unsent_bytes: usize,
+    /// Whether input may hold a whole command that was not run yet.
+    runnable: bool,
+    /// The client sends no more.
+    ended: bool,
+    /// What was last told of buffer bytes.
+    told: usize,
+}
+
+/// Serves a client until either side ends it.
+pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
+    let mut connection = Connection {
+        session: Session::new(client, owes_password),
+        node,
+        input: Vec::new(),
+        torn: None,
+        needed: 0,
+        unsent: VecDeque::new(),
+        unsent_bytes: 0,
+        runnable: false,
+        ended: false,
+        told: 0,
+    };
+    loop {
+        match std::future::poll_fn(|cx| connection.poll_turn(cx)).await {
+            Next::Close => break,
+            Next::Yield => tokio::task::yield_now().await,
+            Next::Sleep(time) => tokio::time::sleep(time).await,
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        crate::command::forget_watches(&self.node, &mut self.session);
+        self.node.change_buffers(self.told, 0);
+        self.node.clients.remove(self.session.client.id);
+    }
+}
+
+impl Connection {
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        let client = Arc::clone(&self.session.client);
+        let started = boot_nanos();
+        loop {
+            if !self.unsent.is_empty() {
+                match self.send_unsent(&client.stream) {
+                    Ok(()) => {}
+                    Err(_) => return Poll::Ready(Next::Close),
+                }
+            }
+            if self.session.wait.is_some() {
+                if let Some(next) = with_scratch(|scratch| self.advance_wait(&client.stream, scratch)) {
+                    return Poll::Ready(next);
+                }
+            }
+            if self.runnable && self.unsent_bytes < OUTPUT_HIGH && self.session.wait.is_none() {
+                let stop = with_scratch(|scratch| self.run_kept(&client.stream, scratch));
+                self.tell();
+                match stop {
+                    Err(_) => return Poll::Ready(Next::Close),
+                    Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
+                    Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                    Ok(Stop::Waiting) => continue,
+                    Ok(Stop::Exhausted | Stop::OutputHigh | Stop::Closing) => {}
+                }
+            }
+            let is_done = self.session.closing || (self.ended && !self.runnable);
+            if is_done && self.unsent.is_empty() {
+                return Poll::Ready(Next::Close);
+            }
+            let mut is_blocked = true;
+            if !self.unsent.is_empty() {
+                match client.stream.poll_writable(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok(())) => is_blocked = false,
+                    Poll::Ready(Err(_)) => return Poll::Ready(Next::Close),
+                }
+            }
+            if !self.ended && !self.session.closing {
+                match client.stream.poll_readable(cx) {
+                    Poll::Pending => {}
+                    Poll::Ready(Err(_)) => return Poll::Ready(Next::Close),
+                    Poll::Ready(Ok(())) => {
+                        is_blocked = false;
+                        let stop = with_scratch(|scratch| self.read_and_run(&client.stream, scratch));
+                        self.tell();
+                        match stop {
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                            Err(_) => return Poll::Ready(Next::Close),
+                            Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
+                            Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                            Ok(_) => {}
+                        }
+                    }
+                }
+            }
+            if is_blocked {
+                return Poll::Pending;
+            }
+            if boot_nanos() - started > TURN_NANOS {
+                return Poll::Ready(Next::Yield);
+            }
+        }
+    }
+
+    /// Reads once and runs what is whole.
+    fn read_and_run(&mut self, stream: &Stream, scratch: &mut Scratch) -> io::Result<Stop> {
+        let may_run = self.unsent_bytes < OUTPUT_HIGH && self.session.wait.is_none();
+        if may_run && self.input.is_empty() && self.torn.is_none() {
+            let mut input = std::mem::take(&mut scratch.input);
+            let result = stream.read_once(|fd| {
+                let got = rustix::io::read(fd, &mut *input)?;
+                Ok((got, got < input.len()))
+            });
+            let stop = match result {
+                Ok(0) => {
+                    self.ended = true;
+                    Ok(Stop::Exhausted)
+                }
+                Ok(got) => {
+                    scratch.tally.bytes_in.add(got as u64);
+                    let ran = self.run(stream, scratch, Source::Scratch(&input[..got]));
+                    ran.map(|(stop, consumed)| {
+                        self.keep(&input[consumed..got], stop);
+                        stop
+                    })
+                }
+                Err(error) => Err(error),
+            };
+            scratch.input = input;
+            return stop;
+        }
+        // A long command is read to its very end and no further, so that it has an allocation of its own; and room is made
+        // for what has come and as much again, not for what was announced.
+        let wanted =
+            if self.needed >= OWN_FRAME_FROM { self.needed } else { READ_BYTES.max(self.input.len() / 2) };
+        self.input.reserve_exact(wanted.min(self.input.len().max(READ_BYTES)));
+        let space = self.input.capacity() - self.input.len();
+        let input = &mut self.input;
+        let got = stream.read_once(|fd| {
+            let got = rustix::io::read(fd, rustix::buffer::spare_capacity(input))?;
+            Ok((got, got < space))
+        })?;
+        if got == 0 {
+            self.ended = true;
+            return Ok(Stop::Exhausted);
+        }
+        scratch.tally.bytes_in.add(got as u64);
+        self.needed = self.needed.saturating_sub(got);
+        if self.needed > 0 && self.torn.is_some() {
+            return Ok(Stop::Exhausted);
+        }
+        self.runnable = true;
+        if may_run { self.run_kept(stream, scratch) } else { Ok(Stop::OutputHigh) }
+    }
+
+    /// Runs what was received before.
+    fn run_kept(&mut self, stream: &Stream, scratch: &mut Scratch) -> io::Result<Stop> {
+        let input = std::mem::take(&mut self.input);
+        if input.len() >= OWN_FRAME_FROM {
+            let owner = Bytes::from(input);
+            let (stop, consumed) = self.run(stream, scratch, Source::Owned(&owner))?;
+            if consumed == 0 {
+                // Nobody else holds it, so this is no copy.
+                self.input = Vec::from(owner);
+                self.runnable = stop != Stop::Exhausted;
+            } else {
+                self.keep(&owner[consumed..], stop);
+            }
+            return Ok(stop);
+        }
+        let (stop, consumed) = self.run(stream, scratch, Source::Scratch(&input))?;
+        if consumed == 0 {
+            self.input = input;
+            self.runnable = stop != Stop::Exhausted;
+        } else {
+            self.keep(&input[consumed..], stop);
+        }
+        Ok(stop)
+    }
+
+    /// Keeps what was not run.
+    fn keep(&mut self, rest: &[u8], stop: Stop) {
+        self.runnable = stop != Stop::Exhausted && stop != Stop::Closing && !rest.is_empty();
+        if rest.is_empty() || stop == Stop::Closing {
+            self.input = Vec::new();
+        } else {
+            self.input = Vec::with_capacity(rest.len());
+            self.input.extend_from_slice(rest);
+        }
+    }
+
+    /// Runs whole commands from the start of `source`; returns why it stopped and how many bytes are done with.
+    fn run(
+        &mut self,
+        stream: &Stream,
+        scratch: &mut Scratch,
+        source: Source<'_>,
+    ) -> io::Result<(Stop, usize)> {
+        let Scratch { out, decoder, tally, .. } = scratch;
+        let bytes = source.bytes();
+        if let Some(torn) = self.torn.take() {
+            *decoder = *torn;
+        }
+        let mut consumed = 0;
+        let mut clock = boot_nanos();
+        let turn_ends = clock + TURN_NANOS;
+        self.session.client.active_ms.store(clock / 1_000_000, Relaxed);
+        self.needed = 0;
+        let stop = loop {
+            let limits = Limits { bulk_max: BULK_MAX, unauthenticated: self.session.owes_password };
+            let frame = &bytes[consumed..];
+            let (length, verdict) = match decoder.decode(frame, limits) {
+                Ok(Progress::Nothing(length)) => {
+                    consumed += length;
+                    decoder.clear();
+                    continue;
+                }
+                Ok(Progress::Incomplete(needed)) => {
+                    self.needed = needed;
+                    if decoder.is_within_command() {
+                        self.torn = Some(Box::new(std::mem::take(decoder)));
+                    }
+                    break Stop::Exhausted;
+                }
+                Ok(Progress::Command(length)) => {
+                    let args = source.args(consumed, length, decoder);
+                    (length, execute(&self.node, &mut self.session, tally, args, out, clock))
+                }
+                Ok(Progress::Inline(length, text)) => {
+                    let args = Args::new(&text, decoder.spans());
+                    (length, execute(&self.node, &mut self.session, tally, args, out, clock))
+                }
+                Err(error) => {
+                    tally.protocol_errors.add(1);
+                    out.error(&format!("ERR {error}"));
+                    self.session.closing = true;
+                    break Stop::Closing;
+                }
+            };
+            clock = verdict.1;
+            match verdict.0 {
+                Verdict::Done => {}
+                again => {
+                    decoder.clear();
+                    break if let Verdict::Paused(ms) = again { Stop::Paused(ms) } else { Stop::Yield };
+                }
+            }
+            decoder.clear();
+            consumed += length;
+            if self.session.closing {
+                break Stop::Closing;
+            }
+            if self.session.wait.is_some() {
+                break Stop::Waiting;
+            }
+            if out.len() >= OUTPUT_FLUSH {
+                self.send(stream, out, tally)?;
+                if self.unsent_bytes >= OUTPUT_HIGH {
+                    break Stop::OutputHigh;
+                }
+            }
+            if clock >= turn_ends && consumed < bytes.len() {
+                break Stop::Yield;
+            }
+            if consumed == bytes.len() {
+                break Stop::Exhausted;
+            }
+        };
+        self.send(stream, out, tally)?;
+        self.note_transaction();
+        Ok((stop, consumed))
+    }
+
+    /// Sends replies, or keeps what the socket does not take.
+    fn send(
+        &mut self,
+        stream: &Stream,
+        out: &mut Out,
+        tally: &crate::metrics::tally::Tally,
+    ) -> io::Result<()> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let total = out.len();
+        let mut sent = 0;
+        if self.unsent.is_empty()
+            && let Some(bytes) = out.as_one()
+        {
+            sent = match stream.write_once(|fd| Ok(rustix::io::write(fd, bytes)?)) {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => {
+                    out.clear();
+                    return Err(error);
+                }
+            };
+        }
+        tally.bytes_out.add(total as u64);
+        if sent == total {
+            out.clear();
+            return Ok(());
+        }
+        out.move_rest(sent, &mut self.unsent);
+        self.unsent_bytes += total - sent;
+        self.send_unsent(stream)
+    }
+
+    /// Sends what was kept, as far as the socket takes it.
+    fn send_unsent(&mut self, stream: &Stream) -> io::Result<()> {
+        while !self.unsent.is_empty() {
+            let pieces: Vec<IoSlice<'_>> =
+                self.unsent.iter().take(PIECES_MAX).map(|piece| IoSlice::new(piece)).collect();
+            let result = stream.write_once(|fd| Ok(rustix::io::writev(fd, &pieces)?));
+            drop(pieces);
+            let mut sent = match result {
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            self.unsent_bytes -= sent;
+            while let Some(first) = self.unsent.front_mut() {
+                if sent < first.len() {
+                    bytes::Buf::advance(first, sent);
+                    break;
+                }
+                sent -= first.len();
+                self.unsent.pop_front();
+            }
+        }
+        if self.unsent.is_empty() {
+            self.unsent.shrink_to_fit();
+        }
+        self.tell();
+        Ok(())
+    }
+
+    /// Goes on with what a command has begun; `None` when it is finished.
+    fn advance_wait(&mut self, stream: &Stream, scratch: &mut Scratch) -> Option<Next> {
+        match self.session.wait.take()? {
+            Wait::Sleep(ms) => {
+                self.session.wait = Some(Wait::Awoken);
+                Some(Next::Sleep(Duration::from_millis(ms)))
+            }
+            Wait::Awoken => {
+                scratch.out.raw(b"+OK\r\n");
+                self.send(stream, &mut scratch.out, &scratch.tally).err().map(|_| Next::Close)
+            }
+            Wait::Keys(mut wait) => {
+                let cache = &self.node.cache;
+                let now = larder_cache::clock::now();
+                let database = wait.database;
+                let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {
+                    cache.scan(database, cursor, wanted, now, show)
+                });
+                if !is_done {
+                    self.session.wait = Some(Wait::Keys(wait));
+                    return Some(Next::Yield);
+                }
+                let protocol = self.session.protocol;
+                crate::command::write_keys(&mut wait, &mut Reply { out: &mut scratch.out, protocol });
+                self.send(stream, &mut scratch.out, &scratch.tally).err().map(|_| Next::Close)
+            }
+        }
+    }
+
+    fn note_transaction(&self) {
+        let client = &self.session.client;
+        let queued =
+            self.session.transaction.as_ref().map_or(-1, |transaction| transaction.queue.len() as i64);
+        client.queued.store(queued, Relaxed);
+    }
+
+    /// Tells the node what this connection holds now, if that changed.
+    fn tell(&mut self) {
+        let torn = self.torn.as_ref().map_or(0, |decoder| decoder.bytes());
+        let (input, queued) = (self.input.capacity() + torn, self.session.bytes());
+        let held = input + self.unsent_bytes + queued;
+        if held == self.told {
+            return;
+        }
+        let client = &self.session.client;
+        client.input_bytes.store(input, Relaxed);
+        client.output_bytes.store(self.unsent_bytes, Relaxed);
+        client.queued_bytes.store(queued, Relaxed);
+        self.node.change_buffers(self.told, held);
+        self.told = held;
+    }
+}
+
+/// A pause may end early: it is looked at again at least ten times a second.
+fn pause_step(ms: u64) -> Duration {
+    Duration::from_millis(ms.clamp(1, 100))
+}
+
+/// Where commands lie while they run.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Scratch(&'a [u8]),
+    /// In an allocation that values may be kept in.
+    Owned(&'a Bytes),
+}
+
+impl<'a> Source<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Scratch(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+
+    fn args<'d>(self, from: usize, length: usize, decoder: &'d Decoder) -> Args<'d>
+    where
+        'a: 'd,
+    {
+        match self {
+            Self::Owned(owner) if from == 0 && length == owner.len() => Args::owned(owner, decoder.spans()),
+            source => Args::new(&source.bytes()[from..from + length], decoder.spans()),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Listening: the sockets, who is let in, and which worker serves them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
+use std::time::Duration;
+
+use larder_cache::clock::now;
+use parking_lot::Mutex;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::clients::{Client, Names};
+use super::connection::serve;
+use super::node::Node;
+use super::stream::{RawStream, Stream};
+use super::worker::Worker;
+
+/// Connects that wait to be accepted: a Unix connect to a full backlog fails at once.
+const BACKLOG: i32 = 4096;
+/// Seconds after which a silent TCP peer is asked whether it is still there, as in Redis.
+pub const TCP_KEEPALIVE_S: u64 = 300;
+/// How long accepting rests when files have run out.
+const FILES_REST: Duration = Duration::from_millis(100);
+const REFUSAL: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// Why a socket could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Somebody serves it.
+    #[error(
+        "socket {0}: a live process is already serving it; stop that one, or choose another path with --socket"
+    )]
+    InUse(String),
+    /// Something else lies there.
+    #[error("socket {0}: the path exists and is no socket; remove it, or choose another path with --socket")]
+    NotASocket(String),
+    /// The directory is missing or closed to us.
+    #[error(
+        "socket {path}: {source}; its directory must exist and be writable for user {uid}, or choose another path with --socket"
+    )]
+    Unix {
+        /// The path.
+        path: String,
+        /// Who we are.
+        uid: u32,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The TCP address is not to be had.
+    #[error("tcp {address}: {source}; choose another address with --tcp")]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Opens the Unix socket: permissions are set before anybody can connect, a dead process's file is replaced.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn open_unix(path: &Path, mode: u32) -> Result<OwnedFd, ListenError> {
+    let shown = || path.display().to_string();
+    let fail = |source: io::Error| ListenError::Unix {
+        path: shown(),
+        uid: rustix::process::getuid().as_raw(),
+        source,
+    };
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        std::fs::create_dir_all(directory).map_err(fail)?;
+    }
+    if let Ok(metadata) = std::fs::symlink_metadata(path) {
+        use std::os::unix::fs::FileTypeExt;
+        if !metadata.file_type().is_socket() {
+            return Err(ListenError::NotASocket(shown()));
+        }
+        match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path).map_err(fail)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            _ => return Err(ListenError::InUse(shown())),
+        }
+    }
+    let socket = || -> io::Result<OwnedFd> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(socket)
+    };
+    socket().map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse(shown()),
+        _ => fail(error),
+    })
+}
+
+/// Opens the TCP socket.
+///
+/// # Errors
+/// [`ListenError::Tcp`].
+pub fn open_tcp(address: SocketAddr) -> Result<OwnedFd, ListenError> {
+    let socket = || -> io::Result<OwnedFd> {
+        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+        rustix::net::sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &address)?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        Ok(socket)
+    };
+    socket().map_err(|source| ListenError::Tcp { address, source })
+}
+
+/// Either kind of listener, taken over by a runtime.
+#[derive(Debug)]
+pub enum Listener {
+    /// Of the Unix socket.
+    Unix(UnixListener),
+    /// Of TCP.
+    Tcp(TcpListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<RawStream> {
+        match self {
+            Self::Unix(listener) => Ok(RawStream::Unix(listener.accept().await?.0.into_std()?)),
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(RawStream::Tcp(stream.into_std()?, peer))
+            }
+        }
+    }
+
+    /// Where it listens, as `CLIENT LIST` tells it.
+    fn local_address(&self, node: &Node) -> String {
+        match self {
+            Self::Unix(_) => format!("{}:0", node.config.socket.display()),
+            Self::Tcp(listener) => {
+                listener.local_addr().map(|address| address.to_string()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// Accepts connections and deals them out, for as long as it is polled.
+pub async fn accept_all(node: Arc<Node>, listener: Listener, workers: Arc<Vec<Worker>>) {
+    let local_address = listener.local_address(&node);
+    // Given up for a moment when files run out, so that whoever waits gets an answer.
+    let mut reserve = std::fs::File::open("/dev/null").ok();
+    let mut turn = 0;
+    loop {
+        match listener.accept().await {
+            Ok(raw) => {
+                turn += 1;
+                admit(&node, raw, &local_address, &workers[turn % workers.len()]);
+            }
+            Err(error) if is_out_of_files(&error) => {
+                drop(reserve.take());
+                if let Ok(raw) = listener.accept().await {
+                    refuse(&raw);
+                    node.control.rejected_for_files.add_shared(1);
+                }
+                reserve = std::fs::File::open("/dev/null").ok();
+                if reserve.is_none() {
+                    tokio::time::sleep(FILES_REST).await;
+                }
+            }
+            // The peer gave up before we came to it, or the like: the next one may be fine.
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+fn is_out_of_files(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    matches!(code, Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE))
+}
+
+fn refuse(raw: &RawStream) {
+    // It gets the reason if its socket takes it at once, which a new one does.
+    let _ = match raw {
+        RawStream::Unix(stream) => rustix::io::write(stream, REFUSAL),
+        RawStream::Tcp(stream, _) => rustix::io::write(stream, REFUSAL),
+    };
+}
+
+fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker) {
+    node.control.connections.add_shared(1);
+    if !node.clients.admit(node.settings.max_clients.load(Relaxed) as usize) {
+        node.control.rejected_clients.add_shared(1);
+        refuse(&raw);
+        return;
+    }
+    let (address, uid) = match &raw {
+        RawStream::Unix(stream) => {
+            let credentials = rustix::net::sockopt::socket_peercred(stream).ok();
+            (local_address.to_owned(), credentials.map(|credentials| credentials.uid.as_raw()))
+        }
+        RawStream::Tcp(stream, peer) => {
+            // Without these a connection is slower or outlives its peer, but it works.
+            let _ = stream.set_nodelay(true);
+            let _ = rustix::net::sockopt::set_socket_keepalive(stream, true);
+            let _ = rustix::net::sockopt::set_tcp_keepidle(stream, Duration::from_secs(TCP_KEEPALIVE_S));
+            (peer.to_string(), None)
+        }
+    };
+    let node = Arc::clone(node);
+    let local_address = local_address.to_owned();
+    worker.runtime.spawn(async move {
+        let Ok(stream) = Stream::register(raw) else {
+            node.clients.dismiss();
+            return;
+        };
+        let owes_password = node.settings.owes_password(uid);
+        let client = Arc::new(new_client(&node, stream, address, local_address, uid));
+        node.clients.add(&client);
+        serve(node, client, owes_password).await;
+    });
+}
+
+fn new_client(
+    node: &Node,
+    stream: Stream,
+    address: String,
+    local_address: String,
+    uid: Option<u32>,
+) -> Client {
+    let now_ms = now().0;
+    Client {
+        id: node.clients.next_id(),
+        stream,
+        address,
+        local_address,
+        uid,
+        connected_ms: now_ms,
+        active_ms: AtomicU64::new(now_ms),
+        last_command: AtomicU16::new(u16::MAX),
+        database: AtomicU16::new(0),
+        protocol: AtomicU8::new(2),
+        queued: AtomicI64::new(-1),
+        watched: AtomicUsize::new(0),
+        input_bytes: AtomicUsize::new(0),
+        output_bytes: AtomicUsize::new(0),
+        queued_bytes: AtomicUsize::new(0),
+        no_evict: AtomicBool::new(false),
+        no_touch: AtomicBool::new(false),
+        names: Mutex::new(Names::default()),
+    }
+}

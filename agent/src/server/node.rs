@@ -1,0 +1,130 @@
+//! The node: what all workers, connections and the metrics page share.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+
+use larder_cache::Cache;
+use larder_cache::clock::{WallClock, boot_nanos};
+use tokio::sync::Notify;
+
+use super::buffers::Buffers;
+use super::clients::Clients;
+use super::pause::Pause;
+use super::settings::Settings;
+use super::slowlog::SlowLog;
+use crate::config::Config;
+use crate::metrics::tally::Tally;
+
+/// Everything shared.
+#[derive(Debug)]
+pub struct Node {
+    /// The engine.
+    pub cache: Cache,
+    /// What may change while we run.
+    pub settings: Settings,
+    /// What may not.
+    pub config: Config,
+    /// All connections.
+    pub clients: Clients,
+    /// Their buffers.
+    pub buffers: Buffers,
+    /// `CLIENT PAUSE`.
+    pub pause: Pause,
+    /// The slow log.
+    pub slowlog: SlowLog,
+    /// Wall-clock deadlines.
+    pub wall: WallClock,
+    /// One tally a worker.
+    pub tallies: Box<[Arc<Tally>]>,
+    /// Counts of what happens outside workers.
+    pub control: Tally,
+    /// When we started, in nanoseconds on the boot clock.
+    pub started_nanos: u64,
+    /// When we started, in Unix seconds.
+    pub started_unix_s: i64,
+    /// Forty random hexadecimal digits that tell one run from another.
+    pub run_id: String,
+    /// The TCP port in use; zero without one.
+    pub tcp_port: AtomicI64,
+    /// Whether the metrics page could not be opened.
+    pub metrics_unavailable: AtomicBool,
+    /// Wakes the reclaimer when there is something to free.
+    pub reclaim: Notify,
+    /// Asks for an orderly stop.
+    pub stop: Notify,
+}
+
+impl Node {
+    /// The shared state of an agent with this configuration.
+    #[must_use]
+    pub fn new(config: Config, max_clients: u32) -> Self {
+        let workers = usize::from(config.workers.max(1));
+        let cache = Cache::new(larder_cache::Config {
+            memory: config.memory as usize,
+            databases: config.databases,
+            // Alone, one lock costs least and evicts best; several workers need enough locks not to meet.
+            shards: if workers == 1 { 1 } else { workers * SHARDS_A_WORKER },
+            policy: super::settings::engine_policy(config.maxmemory_policy),
+        });
+        Self {
+            cache,
+            settings: Settings::new(&config, max_clients),
+            clients: Clients::default(),
+            buffers: Buffers::default(),
+            pause: Pause::default(),
+            slowlog: SlowLog::default(),
+            wall: WallClock::new(),
+            tallies: (0..workers).map(|_| Arc::new(Tally::default())).collect(),
+            control: Tally::default(),
+            started_nanos: boot_nanos(),
+            started_unix_s: (larder_cache::clock::wall_nanos() / 1_000_000_000) as i64,
+            run_id: random_hex(40),
+            tcp_port: AtomicI64::new(0),
+            metrics_unavailable: AtomicBool::new(false),
+            reclaim: Notify::new(),
+            stop: Notify::new(),
+            config,
+        }
+    }
+
+    /// Seconds since the start.
+    #[must_use]
+    pub fn uptime_s(&self) -> u64 {
+        boot_nanos().saturating_sub(self.started_nanos) / 1_000_000_000
+    }
+
+    /// Sums one figure over all workers.
+    #[must_use]
+    pub fn sum(&self, figure: impl Fn(&Tally) -> u64) -> u64 {
+        self.tallies.iter().map(|tally| figure(tally)).sum::<u64>() + figure(&self.control)
+    }
+
+    /// Adds one connection's change of buffer bytes, and closes the biggest holder if that was too much.
+    pub fn change_buffers(&self, from: usize, to: usize) {
+        let held = self.buffers.change(from, to);
+        self.cache.lend(held);
+        if to > from && held > Buffers::limit(self.cache.limit()) {
+            self.control.clients_closed_for_buffers.add_shared(1);
+            self.clients.close_biggest();
+        }
+    }
+
+    /// The TCP port in use; zero without one.
+    #[must_use]
+    pub fn port(&self) -> i64 {
+        self.tcp_port.load(Relaxed)
+    }
+}
+
+/// Locks for each of several workers.
+const SHARDS_A_WORKER: usize = 16;
+
+fn random_hex(digits: usize) -> String {
+    let mut text = String::with_capacity(digits + 16);
+    while text.len() < digits {
+        text.push_str(&format!("{:016x}", RandomState::new().build_hasher().finish()));
+    }
+    text.truncate(digits);
+    text
+}

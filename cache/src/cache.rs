@@ -1,0 +1,321 @@
+//! The door: everything that enters or leaves the engine passes through [`Cache`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::clock::{Millis, boot_nanos};
+use crate::databases::Databases;
+use crate::key::{Database, Key, Seed};
+use crate::memory::segment::Geometry;
+use crate::policy::Policy;
+use crate::section::{Moved, Section};
+use crate::shard::{Eviction, Shard};
+use crate::stats::Stats;
+use crate::watch::{Watch, WatchedKey};
+
+/// The smallest memory limit that leaves room for segments to turn over: 4 MiB.
+pub const MEMORY_MIN: usize = 4 << 20;
+/// A shard's locations reach 16 GiB; shards are made smaller than half of that.
+const SHARD_BYTES_MAX: usize = 8 << 30;
+/// Segments that a shard may open beyond the limit between two looks at it: one for each queue.
+const OPEN_SEGMENTS: usize = 3;
+/// How long one call makes room before it lets others go on.
+const MAKE_ROOM_NANOS: u64 = 1_000_000;
+/// Evictions between two looks at the clock.
+const EVICTIONS_A_BATCH: usize = 64;
+
+/// How a cache is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Limit in bytes of everything the engine holds, overhead included; at least [`MEMORY_MIN`].
+    pub memory: usize,
+    /// Databases that can be selected, at least one.
+    pub databases: Database,
+    /// Parts with a lock each, rounded up to a power of two: one serves a single thread best.
+    pub shards: usize,
+    /// What may be evicted.
+    pub policy: Policy,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { memory: 64 << 20, databases: 16, shards: 1, policy: Policy::AllKeys }
+    }
+}
+
+/// Whether there is room for a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is.
+    Made,
+    /// Evicting took its share of time: let others go on, then ask again.
+    Busy,
+    /// There is none, and the policy lets nothing go.
+    Full,
+}
+
+/// Where a scan goes on. Zero both starts and ends one; cursors stay below 2^42, so any client's number holds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Cursor(pub u64);
+
+/// What the cache holds at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Heap bytes held, overhead included.
+    pub used: usize,
+    /// Bytes of living entries among them.
+    pub live: usize,
+    /// The limit.
+    pub limit: usize,
+    /// Entries in all databases.
+    pub entries: u64,
+    /// Entries with a TTL among them.
+    pub with_deadline: u64,
+}
+
+/// A cache of byte strings under byte strings, in numbered databases.
+#[derive(Debug)]
+pub struct Cache {
+    pub(crate) shards: Box<[Mutex<Shard>]>,
+    pub(crate) databases: Databases,
+    seed: Seed,
+    /// Bytes held by all shards, as last told by each.
+    used: AtomicUsize,
+    limit: AtomicUsize,
+    /// Bytes that somebody else holds out of the same limit.
+    lent: AtomicUsize,
+    /// The shard that evicts next.
+    turn: AtomicUsize,
+}
+
+impl Cache {
+    /// Makes an empty cache.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let memory = config.memory.max(MEMORY_MIN);
+        let needed = memory.div_ceil(SHARD_BYTES_MAX);
+        let count = config.shards.max(needed).next_power_of_two();
+        let geometry = Geometry::for_budget(memory / count);
+        let seed = Seed::random();
+        let shards: Box<[_]> =
+            (0..count).map(|_| Mutex::new(Shard::new(seed, geometry, config.policy))).collect();
+        let cache = Self {
+            shards,
+            databases: Databases::new(config.databases.max(1)),
+            seed,
+            used: AtomicUsize::new(0),
+            limit: AtomicUsize::new(memory),
+            lent: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
+        };
+        for number in 0..count {
+            let mut shard = cache.shards[number].lock();
+            cache.publish(&mut shard);
+        }
+        cache
+    }
+
+    /// Hashes a key of a database, once.
+    ///
+    /// # Panics
+    /// If there is no such database: see [`databases`](Self::databases).
+    #[inline]
+    #[must_use]
+    pub fn key<'a>(&self, database: Database, bytes: &'a [u8]) -> Key<'a> {
+        let incarnation = self.databases.incarnation(database);
+        Key { hash: self.seed.hash(incarnation, bytes), incarnation, database, bytes }
+    }
+
+    /// How many databases there are.
+    #[must_use]
+    pub fn databases(&self) -> Database {
+        self.databases.count()
+    }
+
+    #[inline]
+    pub(crate) fn shard_of(&self, key: &Key<'_>) -> usize {
+        key.hash as usize & (self.shards.len() - 1)
+    }
+
+    /// Enters an atomic section over some keys: nobody else sees a state between two of its steps.
+    ///
+    /// # Errors
+    /// [`Moved`] if a key's database was flushed or exchanged since the key was hashed: hash the keys again.
+    #[inline]
+    pub fn section<'c>(&'c self, keys: &[Key<'_>], now: Millis) -> Result<Section<'c>, Moved> {
+        Section::over_keys(self, keys, now)
+    }
+
+    /// Enters an atomic section over the whole cache.
+    #[must_use]
+    pub fn section_over_all(&self, now: Millis) -> Section<'_> {
+        Section::over_all(self, now)
+    }
+
+    pub(crate) fn lock_all(&self) -> Vec<MutexGuard<'_, Shard>> {
+        self.shards.iter().map(Mutex::lock).collect()
+    }
+
+    /// Tells everybody what a shard uses now.
+    #[inline]
+    pub(crate) fn publish(&self, shard: &mut Shard) {
+        let used = shard.used();
+        if used == shard.published {
+            return;
+        }
+        if used > shard.published {
+            self.used.fetch_add(used - shard.published, Ordering::Relaxed);
+        } else {
+            self.used.fetch_sub(shard.published - used, Ordering::Relaxed);
+        }
+        shard.published = used;
+    }
+
+    /// Makes room for a write of so many bytes, for at most a millisecond.
+    ///
+    /// Room is not reserved: two writers may both be told that there is some, and then exceed the limit by the smaller
+    /// of the two writes until the next call.
+    #[inline]
+    pub fn make_room(&self, bytes: usize, now: Millis) -> Room {
+        let used = self.used.load(Ordering::Relaxed);
+        if used + bytes <= self.target() { Room::Made } else { self.evict_until_room(bytes, now) }
+    }
+
+    /// Bytes to stay under so that an opened segment does not pass the limit.
+    #[inline]
+    fn target(&self) -> usize {
+        let limit = self.limit.load(Ordering::Relaxed).saturating_sub(self.lent.load(Ordering::Relaxed));
+        limit - limit / 32
+    }
+
+    #[cold]
+    fn evict_until_room(&self, bytes: usize, now: Millis) -> Room {
+        let until = boot_nanos() + MAKE_ROOM_NANOS;
+        let mut empty_handed = 0;
+        loop {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            let mut shard = self.shards[turn & (self.shards.len() - 1)].lock();
+            if shard.has_remains() {
+                shard.reclaim(now, until);
+            }
+            let mut progress = Eviction::Nothing;
+            for _ in 0..EVICTIONS_A_BATCH {
+                if self.used.load(Ordering::Relaxed) + bytes <= self.target() {
+                    return Room::Made;
+                }
+                match shard.evict_one(now) {
+                    Eviction::Nothing => break,
+                    Eviction::Progress => progress = Eviction::Progress,
+                }
+                self.publish(&mut shard);
+            }
+            self.publish(&mut shard);
+            empty_handed = if progress == Eviction::Nothing { empty_handed + 1 } else { 0 };
+            if self.used.load(Ordering::Relaxed) + bytes <= self.target() {
+                return Room::Made;
+            }
+            if empty_handed >= self.shards.len() {
+                return Room::Full;
+            }
+            if boot_nanos() >= until {
+                return Room::Busy;
+            }
+        }
+    }
+
+    /// Frees what is expired or flushed, for at most `nanos` nanoseconds.
+    ///
+    /// Returns when to call again: at once if the time was not enough, `None` if nothing here ever expires.
+    pub fn reclaim(&self, now: Millis, nanos: u64) -> Option<Millis> {
+        let until = boot_nanos() + nanos;
+        let mut next: Option<Millis> = None;
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            if shard.next_due().is_some_and(|due| due <= now) {
+                let more = shard.reclaim(now, until);
+                self.publish(&mut shard);
+                if more {
+                    return Some(now);
+                }
+            }
+            next = [next, shard.next_due()].into_iter().flatten().min();
+        }
+        next
+    }
+
+    /// Sets the memory limit; a lower one takes effect as room is made.
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes.max(MEMORY_MIN), Ordering::Relaxed);
+    }
+
+    /// The memory limit in bytes.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the limit that somebody else holds, such as connection buffers: the cache makes do with the rest.
+    pub fn lend(&self, bytes: usize) {
+        self.lent.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Changes what may be evicted.
+    pub fn set_policy(&self, policy: Policy) {
+        self.section_over_all(Millis(0)).set_policy(policy);
+    }
+
+    /// Takes a watch off a key.
+    pub fn unwatch(&self, key: WatchedKey, watch: &Arc<Watch>) {
+        self.shards[key.0 as usize & (self.shards.len() - 1)].lock().watches.remove(key.0, watch);
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut sum = Stats::default();
+        self.shards.iter().for_each(|shard| sum.add(&shard.lock().stats));
+        sum
+    }
+
+    /// What the cache holds now.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.section_over_all(Millis(0)).figures()
+    }
+
+    /// What one database holds, shard after shard.
+    #[must_use]
+    pub fn database(&self, database: Database) -> crate::section::DatabaseFigures {
+        let incarnation = self.databases.incarnation(database);
+        let mut figures = crate::section::DatabaseFigures::default();
+        for shard in &self.shards {
+            figures.add(shard.lock().count(incarnation));
+        }
+        figures
+    }
+
+    /// Shows about `wanted` keys of a database from a cursor on; returns where to go on, zero at the end.
+    ///
+    /// A key that is there from the first call to the last is shown at least once.
+    pub fn scan(
+        &self,
+        database: Database,
+        cursor: Cursor,
+        wanted: usize,
+        now: Millis,
+        show: impl FnMut(&[u8]),
+    ) -> Cursor {
+        crate::section::scan(self.shards.len(), cursor, wanted, show, |number, from, wanted, show| {
+            let shard = self.shards[number].lock();
+            shard.scan(self.databases.incarnation(database), from, wanted, now, show)
+        })
+    }
+
+    /// Bytes that all shards together may hold beyond the limit for a moment.
+    #[must_use]
+    pub fn overshoot(&self) -> usize {
+        self.shards[0].lock().segment_bytes() * OPEN_SEGMENTS * self.shards.len()
+    }
+}

@@ -1,0 +1,45 @@
+//! The cache engine of Larder: memory-bounded, scan-resistant, aware of TTLs, and usable without the rest of Larder.
+//!
+//! Entries live in a log of fixed segments under an ordered index; eviction is S3-FIFO, weighed by bytes; every byte,
+//! overhead included, counts against one limit. All access goes through [`Cache`] and its atomic [`Section`]s.
+//!
+//! ```
+//! use larder_cache::{Cache, Config, Deadline, NewValue, clock};
+//!
+//! let cache = Cache::new(Config { memory: 64 << 20, ..Config::default() });
+//! let key = cache.key(0, b"greeting");
+//! let now = clock::now();
+//!
+//! // Room is made before an atomic section is entered: only this can wait, never what happens inside.
+//! while cache.make_room(64, now) == larder_cache::Room::Busy { /* yield to others here */ }
+//!
+//! let mut section = cache.section(&[key], now).expect("no database was exchanged meanwhile");
+//! section.set(&key, NewValue::Copied(b"hello"), Deadline::At(clock::Millis(now.0 + 60_000)));
+//! assert_eq!(section.get(&key).map(|view| view.value.to_vec()), Some(b"hello".to_vec()));
+//! assert!(section.remove(&key));
+//! assert!(section.get(&key).is_none());
+//! ```
+//!
+//! The cache may lose an entry at any time; what it answers is never deleted, overwritten or past its deadline.
+
+mod cache;
+pub mod clock;
+mod databases;
+mod index;
+mod key;
+mod memory;
+mod policy;
+mod section;
+mod shard;
+mod stats;
+mod value;
+mod watch;
+
+pub use cache::{Cache, Config, Cursor, Figures, MEMORY_MIN, Room};
+pub use key::{Database, Key};
+pub use memory::record::VALUE_INLINE_MAX;
+pub use policy::Policy;
+pub use section::{DatabaseFigures, Moved, Section};
+pub use stats::Stats;
+pub use value::{Deadline, NewValue, Value, View};
+pub use watch::{Watch, WatchedKey};

@@ -1,0 +1,229 @@
+//! A record: one entry's bytes in a segment.
+//!
+//! ```text
+//! flags  key length  value length  incarnation  [deadline]  key        value, or the number of a large one
+//! 1      1           2             4            6 if TTL    0..=254    0..=1024, or 4
+//! ```
+//! rounded up to four bytes. Keys over 254 and values over 1,024 bytes live outside the log, refcounted ([`super::large`]).
+
+use crate::clock::Millis;
+
+/// Longest key inside a record; longer ones lie with the large value.
+pub(crate) const KEY_INLINE_MAX: usize = 254;
+/// Longest value inside a record, copied out under the lock; longer ones are refcounted.
+pub const VALUE_INLINE_MAX: usize = 1024;
+/// Records start at multiples of this many bytes, which stretches a 32-bit location to 16 GiB.
+pub(crate) const GRANULE: usize = 4;
+
+const HEADER: usize = 8;
+const DEADLINE: usize = 6;
+/// Bytes of the longest record.
+pub(crate) const RECORD_MAX: usize = round(HEADER + DEADLINE + KEY_INLINE_MAX + VALUE_INLINE_MAX);
+
+const FREQUENCY: u8 = 0b0000_0011;
+const HAS_DEADLINE: u8 = 0b0000_0100;
+const IS_LARGE: u8 = 0b0000_1000;
+
+const fn round(bytes: usize) -> usize {
+    bytes.next_multiple_of(GRANULE)
+}
+
+/// What is needed to write a record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Draft<'a> {
+    pub(crate) incarnation: u32,
+    /// Empty when the key lies with the large value.
+    pub(crate) key: &'a [u8],
+    pub(crate) payload: Payload<'a>,
+    pub(crate) deadline: Option<Millis>,
+    pub(crate) frequency: u8,
+}
+
+/// A record's value: its bytes, or the number of a large one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Payload<'a> {
+    Inline(&'a [u8]),
+    Large(u32),
+}
+
+impl Draft<'_> {
+    /// Bytes that the record takes in a segment.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        let deadline = if self.deadline.is_some() { DEADLINE } else { 0 };
+        let payload = match self.payload {
+            Payload::Inline(bytes) => bytes.len(),
+            Payload::Large(_) => size_of::<u32>(),
+        };
+        round(HEADER + deadline + self.key.len() + payload)
+    }
+
+    /// Writes the record to the start of `out`, which is at least [`len`](Self::len) bytes long.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut [u8]) {
+        let (flags, value_len) = match self.payload {
+            Payload::Inline(bytes) => (0, bytes.len() as u16),
+            Payload::Large(_) => (IS_LARGE, size_of::<u32>() as u16),
+        };
+        let has_deadline = if self.deadline.is_some() { HAS_DEADLINE } else { 0 };
+        out[0] = flags | has_deadline | (self.frequency & FREQUENCY);
+        out[1] = self.key.len() as u8;
+        out[2..4].copy_from_slice(&value_len.to_le_bytes());
+        out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
+        let mut at = HEADER;
+        if let Some(deadline) = self.deadline {
+            out[at..at + DEADLINE].copy_from_slice(&deadline.0.to_le_bytes()[..DEADLINE]);
+            at += DEADLINE;
+        }
+        out[at..at + self.key.len()].copy_from_slice(self.key);
+        at += self.key.len();
+        match self.payload {
+            Payload::Inline(bytes) => out[at..at + bytes.len()].copy_from_slice(bytes),
+            Payload::Large(number) => out[at..at + 4].copy_from_slice(&number.to_le_bytes()),
+        }
+    }
+}
+
+/// A record as it lies in a segment; the slice may run on behind it.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Record<'a> {
+    #[inline]
+    pub(crate) fn frequency(self) -> u8 {
+        self.0[0] & FREQUENCY
+    }
+
+    #[inline]
+    fn key_start(self) -> usize {
+        HEADER + if self.0[0] & HAS_DEADLINE != 0 { DEADLINE } else { 0 }
+    }
+
+    #[inline]
+    fn key_len(self) -> usize {
+        self.0[1] as usize
+    }
+
+    #[inline]
+    fn value_len(self) -> usize {
+        u16::from_le_bytes([self.0[2], self.0[3]]) as usize
+    }
+
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        round(self.key_start() + self.key_len() + self.value_len())
+    }
+
+    #[inline]
+    pub(crate) fn incarnation(self) -> u32 {
+        u32::from_le_bytes([self.0[4], self.0[5], self.0[6], self.0[7]])
+    }
+
+    #[inline]
+    pub(crate) fn deadline(self) -> Option<Millis> {
+        if self.0[0] & HAS_DEADLINE == 0 {
+            return None;
+        }
+        let mut bytes = [0; 8];
+        bytes[..DEADLINE].copy_from_slice(&self.0[HEADER..HEADER + DEADLINE]);
+        Some(Millis(u64::from_le_bytes(bytes)))
+    }
+
+    /// The key, if it lies in the record.
+    #[inline]
+    pub(crate) fn key(self) -> &'a [u8] {
+        let start = self.key_start();
+        &self.0[start..start + self.key_len()]
+    }
+
+    #[inline]
+    pub(crate) fn payload(self) -> Payload<'a> {
+        let start = self.key_start() + self.key_len();
+        let bytes = &self.0[start..start + self.value_len()];
+        match self.large_number_in(bytes) {
+            Some(number) => Payload::Large(number),
+            None => Payload::Inline(bytes),
+        }
+    }
+
+    #[inline]
+    fn large_number_in(self, bytes: &[u8]) -> Option<u32> {
+        if self.0[0] & IS_LARGE == 0 {
+            return None;
+        }
+        bytes.first_chunk().map(|number| u32::from_le_bytes(*number))
+    }
+
+    /// The number of the large value, if it is one.
+    #[inline]
+    pub(crate) fn large(self) -> Option<u32> {
+        match self.payload() {
+            Payload::Large(number) => Some(number),
+            Payload::Inline(_) => None,
+        }
+    }
+
+    /// Everything needed to write this record anew.
+    #[inline]
+    pub(crate) fn draft(self) -> Draft<'a> {
+        Draft {
+            incarnation: self.incarnation(),
+            key: self.key(),
+            payload: self.payload(),
+            deadline: self.deadline(),
+            frequency: self.frequency(),
+        }
+    }
+}
+
+/// Counts a read, up to three.
+#[inline]
+pub(crate) fn bump_frequency(record: &mut [u8]) {
+    if record[0] & FREQUENCY < FREQUENCY {
+        record[0] += 1;
+    }
+}
+
+/// Sets how often the record counts as read.
+#[inline]
+pub(crate) fn set_frequency(record: &mut [u8], frequency: u8) {
+    record[0] = (record[0] & !FREQUENCY) | (frequency & FREQUENCY);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let draft = Draft {
+            incarnation: 77,
+            key: b"key",
+            payload: Payload::Inline(b"value"),
+            deadline: Some(Millis(123_456_789_012)),
+            frequency: 2,
+        };
+        let mut bytes = vec![0xAA; draft.len() + 9];
+        draft.write(&mut bytes);
+        let record = Record(&bytes);
+        assert_eq!(record.len(), draft.len());
+        assert_eq!(record.incarnation(), 77);
+        assert_eq!(record.key(), b"key");
+        assert_eq!(record.payload(), Payload::Inline(b"value"));
+        assert_eq!(record.deadline(), Some(Millis(123_456_789_012)));
+        assert_eq!(record.frequency(), 2);
+        bump_frequency(&mut bytes);
+        bump_frequency(&mut bytes);
+        assert_eq!(Record(&bytes).frequency(), 3);
+    }
+
+    #[test]
+    fn a_large_value_is_a_number() {
+        let draft =
+            Draft { incarnation: 0, key: b"", payload: Payload::Large(9), deadline: None, frequency: 0 };
+        let mut bytes = vec![0; draft.len()];
+        draft.write(&mut bytes);
+        assert_eq!(Record(&bytes).large(), Some(9));
+        assert_eq!(Record(&bytes).len(), 12);
+    }
+}

@@ -1,0 +1,321 @@
+//! An atomic section: the locks of the shards that some keys live in, taken in order, and what can be done under them.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::MutexGuard;
+
+use crate::cache::{Cache, Cursor};
+use crate::clock::Millis;
+use crate::key::{Database, Key};
+use crate::shard::{Count, Shard};
+use crate::value::{Deadline, NewValue, View};
+use crate::watch::{Watch, WatchedKey};
+
+/// A key's database was flushed or exchanged after the key was hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key's database was flushed or exchanged meanwhile; hash the key again")]
+pub struct Moved;
+
+/// What a database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseFigures {
+    /// Entries, those that are past their deadline but not reclaimed included.
+    pub entries: u64,
+    /// Entries with a TTL among them.
+    pub with_deadline: u64,
+}
+
+impl DatabaseFigures {
+    pub(crate) fn add(&mut self, count: Count) {
+        self.entries += count.entries;
+        self.with_deadline += count.with_deadline;
+    }
+}
+
+/// Exclusive access to the shards of some keys, or of all.
+///
+/// Nothing here waits, and nothing here fails: room is made before ([`Cache::make_room`]).
+#[derive(Debug)]
+pub struct Section<'c> {
+    cache: &'c Cache,
+    guards: Guards<'c>,
+    now: Millis,
+    remembers_reads: bool,
+}
+
+#[derive(Debug)]
+enum Guards<'c> {
+    None,
+    One(MutexGuard<'c, Shard>),
+    /// In the order of shard numbers.
+    Some(Vec<(usize, MutexGuard<'c, Shard>)>),
+    All(Vec<MutexGuard<'c, Shard>>),
+}
+
+impl<'c> Section<'c> {
+    #[inline]
+    pub(crate) fn over_keys(cache: &'c Cache, keys: &[Key<'_>], now: Millis) -> Result<Self, Moved> {
+        let guards = match keys {
+            [] => Guards::None,
+            [key] => Guards::One(cache.shards[cache.shard_of(key)].lock()),
+            _ if cache.shards.len() == 1 => Guards::One(cache.shards[0].lock()),
+            keys => {
+                let mut numbers: Vec<_> = keys.iter().map(|key| cache.shard_of(key)).collect();
+                numbers.sort_unstable();
+                numbers.dedup();
+                Guards::Some(numbers.into_iter().map(|n| (n, cache.shards[n].lock())).collect())
+            }
+        };
+        if keys.iter().any(|key| cache.databases.incarnation(key.database) != key.incarnation) {
+            return Err(Moved);
+        }
+        Ok(Self { cache, guards, now, remembers_reads: true })
+    }
+
+    /// A section without any key, for what needs none.
+    #[inline]
+    #[must_use]
+    pub fn over_nothing(cache: &'c Cache, now: Millis) -> Self {
+        Self { cache, guards: Guards::None, now, remembers_reads: true }
+    }
+
+    pub(crate) fn over_all(cache: &'c Cache, now: Millis) -> Self {
+        Self { cache, guards: Guards::All(cache.lock_all()), now, remembers_reads: true }
+    }
+
+    /// The moment that this section takes for the present.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        self.now
+    }
+
+    /// Sets the moment that what follows takes for the present.
+    pub fn set_now(&mut self, now: Millis) {
+        self.now = now;
+    }
+
+    /// Whether reads count for eviction (they do unless told otherwise).
+    pub fn remember_reads(&mut self, remembers: bool) {
+        self.remembers_reads = remembers;
+    }
+
+    /// Hashes a key for use inside this section, which must cover it.
+    #[must_use]
+    pub fn key<'a>(&self, database: Database, bytes: &'a [u8]) -> Key<'a> {
+        self.cache.key(database, bytes)
+    }
+
+    #[inline]
+    fn shard(&mut self, key: &Key<'_>) -> &mut Shard {
+        let number = self.cache.shard_of(key);
+        match &mut self.guards {
+            Guards::One(guard) => guard,
+            Guards::Some(guards) => {
+                let place = guards.binary_search_by_key(&number, |(n, _)| *n);
+                &mut guards[place.expect("the section was entered with this key")].1
+            }
+            Guards::All(guards) => &mut guards[number],
+            Guards::None => unreachable!("the section was entered without keys"),
+        }
+    }
+
+    /// Reads an entry; counts a hit or a miss.
+    #[inline]
+    pub fn get(&mut self, key: &Key<'_>) -> Option<View<'_>> {
+        let (now, remembers) = (self.now, self.remembers_reads);
+        self.shard(key).get(key, now, remembers)
+    }
+
+    /// Looks at an entry; counts nothing.
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<View<'_>> {
+        let now = self.now;
+        self.shard(key).peek(key, now)
+    }
+
+    /// Counts an entry as read for eviction; false if there is none.
+    pub fn touch(&mut self, key: &Key<'_>) -> bool {
+        let now = self.now;
+        self.shard(key).touch(key, now)
+    }
+
+    /// Stores a value, whatever was there.
+    #[inline]
+    pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
+        let now = self.now;
+        self.shard(key).set(key, value, deadline, now);
+    }
+
+    /// Gives an entry another deadline or none; false if there is no entry.
+    pub fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<Millis>) -> bool {
+        let now = self.now;
+        self.shard(key).set_deadline(key, deadline, now)
+    }
+
+    /// Changes a value in place, keeping its TTL; an absent entry starts from nothing.
+    pub fn edit(&mut self, key: &Key<'_>, change: impl FnOnce(&mut BytesMut)) {
+        let now = self.now;
+        self.shard(key).edit(key, now, change);
+    }
+
+    /// Deletes an entry; false if there was none.
+    #[inline]
+    pub fn remove(&mut self, key: &Key<'_>) -> bool {
+        let now = self.now;
+        self.shard(key).remove(key, now)
+    }
+
+    /// Takes an entry out, with its value and deadline.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<(Bytes, Option<Millis>)> {
+        let now = self.now;
+        self.shard(key).take(key, now)
+    }
+
+    /// Has the watch raised when the key changes, until [`Cache::unwatch`] is given what this returns.
+    pub fn watch(&mut self, key: &Key<'_>, watch: &Arc<Watch>) -> WatchedKey {
+        let now = self.now;
+        let shard = self.shard(key);
+        // What is already past its deadline shall not look like a change later.
+        let _ = shard.peek(key, now);
+        shard.watches.add(key.hash, key.incarnation, watch);
+        WatchedKey(key.hash)
+    }
+
+    fn every_shard(&mut self) -> &mut [MutexGuard<'c, Shard>] {
+        match &mut self.guards {
+            Guards::All(guards) => guards,
+            _ => unreachable!("only a section over the whole cache does this"),
+        }
+    }
+
+    /// Empties a database. Needs a section over the whole cache.
+    pub fn flush(&mut self, database: Database) {
+        let now = self.now;
+        let old = self.cache.databases.renew(database);
+        self.every_shard().iter_mut().for_each(|shard| shard.flush(old, now));
+    }
+
+    /// Exchanges two databases. Needs a section over the whole cache.
+    pub fn swap(&mut self, one: Database, other: Database) {
+        if one == other {
+            return;
+        }
+        let now = self.now;
+        let incarnations = [one, other].map(|database| self.cache.databases.incarnation(database));
+        self.cache.databases.swap(one, other);
+        for shard in self.every_shard() {
+            for hash in
+                incarnations.into_iter().flat_map(|i| shard.watched_and_present(i, now)).collect::<Vec<_>>()
+            {
+                shard.watches.touch(hash);
+            }
+        }
+    }
+
+    /// What happened so far. Needs a section over the whole cache.
+    pub fn stats(&mut self) -> crate::stats::Stats {
+        let mut sum = crate::stats::Stats::default();
+        self.every_shard().iter().for_each(|shard| sum.add(&shard.stats));
+        sum
+    }
+
+    /// Starts all counts anew. Needs a section over the whole cache.
+    pub fn reset_stats(&mut self) {
+        self.every_shard().iter_mut().for_each(|shard| shard.stats = crate::stats::Stats::default());
+    }
+
+    /// Changes what may be evicted. Needs a section over the whole cache.
+    pub fn set_policy(&mut self, policy: crate::policy::Policy) {
+        self.every_shard().iter_mut().for_each(|shard| shard.set_policy(policy));
+    }
+
+    /// What the cache holds now. Needs a section over the whole cache.
+    pub fn figures(&mut self) -> crate::cache::Figures {
+        let mut figures = crate::cache::Figures { limit: self.cache.limit(), ..Default::default() };
+        for database in 0..self.cache.databases() {
+            let held = self.database(database);
+            figures.entries += held.entries;
+            figures.with_deadline += held.with_deadline;
+        }
+        for shard in self.every_shard() {
+            figures.used += shard.used();
+            figures.live += shard.live_bytes();
+        }
+        figures
+    }
+
+    /// What a database holds. Needs a section over the whole cache.
+    pub fn database(&mut self, database: Database) -> DatabaseFigures {
+        let incarnation = self.cache.databases.incarnation(database);
+        let mut figures = DatabaseFigures::default();
+        self.every_shard().iter().for_each(|shard| figures.add(shard.count(incarnation)));
+        figures
+    }
+
+    /// A cursor at a place that a random number picks. Needs a section over the whole cache.
+    pub fn random_cursor(&mut self, random: u64) -> Cursor {
+        let shards = self.every_shard().len() as u64;
+        Cursor(((random >> 32) % shards) << 32 | (random & 0xFFFF_FFFF))
+    }
+
+    /// Shows about `wanted` keys from a cursor on; see [`Cache::scan`]. Needs a section over the whole cache.
+    pub fn scan(
+        &mut self,
+        database: Database,
+        cursor: Cursor,
+        wanted: usize,
+        show: impl FnMut(&[u8]),
+    ) -> Cursor {
+        let now = self.now;
+        let incarnation = self.cache.databases.incarnation(database);
+        let shards = self.every_shard();
+        scan(shards.len(), cursor, wanted, show, |number, from, wanted, show| {
+            shards[number].scan(incarnation, from, wanted, now, show)
+        })
+    }
+}
+
+impl Drop for Section<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        match &mut self.guards {
+            Guards::None => {}
+            Guards::One(guard) => self.cache.publish(guard),
+            Guards::Some(guards) => guards.iter_mut().for_each(|(_, guard)| self.cache.publish(guard)),
+            Guards::All(guards) => guards.iter_mut().for_each(|guard| self.cache.publish(guard)),
+        }
+    }
+}
+
+/// Slots looked at for one scan call when hardly any belongs to the database.
+const SCAN_STEPS_MAX: usize = 64;
+
+/// Walks shard after shard; a cursor is a shard's number and a hash within it.
+pub(crate) fn scan(
+    shards: usize,
+    cursor: Cursor,
+    wanted: usize,
+    mut show: impl FnMut(&[u8]),
+    mut walk: impl FnMut(usize, u32, usize, &mut dyn FnMut(&[u8])) -> Option<u32>,
+) -> Cursor {
+    let (mut number, mut from) = ((cursor.0 >> 32) as usize, cursor.0 as u32);
+    let wanted = wanted.max(1);
+    let mut shown = 0;
+    for _ in 0..SCAN_STEPS_MAX.max(wanted / 8) {
+        if number >= shards {
+            return Cursor(0);
+        }
+        let next = walk(number, from, wanted - shown, &mut |key| {
+            shown += 1;
+            show(key);
+        });
+        match next {
+            Some(hash) => from = hash,
+            None => (number, from) = (number + 1, 0),
+        }
+        if shown >= wanted {
+            break;
+        }
+    }
+    if number >= shards { Cursor(0) } else { Cursor(((number as u64) << 32) | u64::from(from)) }
+}

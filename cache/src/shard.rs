@@ -1,0 +1,391 @@
+//! A shard: an index over a log of records, everything that one lock guards.
+//!
+//! Whatever changes a key passes through here, so here watches are raised, counts kept and waste paid back.
+
+mod evict;
+mod reclaim;
+
+use std::collections::{HashMap, HashSet};
+
+use bytes::{Bytes, BytesMut};
+
+pub(crate) use evict::Eviction;
+
+use crate::clock::Millis;
+use crate::index::Index;
+use crate::key::{Key, Seed, index_hash};
+use crate::memory::ghost::Ghost;
+use crate::memory::large::{Large, LargeValues};
+use crate::memory::log::Log;
+use crate::memory::record::{Draft, KEY_INLINE_MAX, Payload, Record, VALUE_INLINE_MAX, bump_frequency};
+use crate::memory::segment::{Geometry, QueueName};
+use crate::policy::Policy;
+use crate::stats::Stats;
+use crate::value::{Deadline, NewValue, Value, View};
+use crate::watch::Watches;
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    seed: Seed,
+    index: Index,
+    log: Log,
+    large: LargeValues,
+    ghost: Ghost,
+    pub(crate) policy: Policy,
+    /// Entries of each living incarnation.
+    counts: HashMap<u32, Count>,
+    /// Flushed incarnations of which records may still lie in the log.
+    dead: HashSet<u32>,
+    /// Where the sweep of dead incarnations goes on.
+    sweep_from: Option<usize>,
+    graveyard: Vec<Remains>,
+    pub(crate) watches: Watches,
+    pub(crate) stats: Stats,
+    /// Bytes that died since the last compaction step.
+    died: usize,
+    /// Compaction moves records: not while somebody walks over them.
+    walking: bool,
+    /// Carries a record from its old place to its new one.
+    scratch: Vec<u8>,
+    /// What this shard last told the cache it uses.
+    pub(crate) published: usize,
+}
+
+/// What a flush left to be freed bit by bit.
+#[derive(Debug)]
+struct Remains {
+    index: Index,
+    log: Log,
+    large: LargeValues,
+}
+
+/// Entries of one incarnation.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    pub(crate) entries: u64,
+    pub(crate) with_deadline: u64,
+}
+
+impl Shard {
+    pub(crate) fn new(seed: Seed, geometry: Geometry, policy: Policy) -> Self {
+        Self {
+            seed,
+            index: Index::new(),
+            log: Log::new(geometry),
+            large: LargeValues::default(),
+            ghost: Ghost::default(),
+            policy,
+            counts: HashMap::new(),
+            dead: HashSet::new(),
+            sweep_from: None,
+            graveyard: Vec::new(),
+            watches: Watches::default(),
+            stats: Stats::default(),
+            died: 0,
+            walking: false,
+            scratch: Vec::new(),
+            published: 0,
+        }
+    }
+
+    /// Heap bytes of everything this shard holds.
+    #[inline]
+    pub(crate) fn used(&self) -> usize {
+        let buried: usize =
+            self.graveyard.iter().map(|r| r.index.bytes() + r.log.bytes() + r.large.bytes()).sum();
+        self.index.bytes() + self.log.bytes() + self.large.bytes() + self.ghost.bytes() + buried
+    }
+
+    /// Bytes of living records and large values: what used memory would be without any slack.
+    pub(crate) fn live_bytes(&self) -> usize {
+        self.log.live() + self.large.bytes()
+    }
+
+    pub(crate) fn segment_bytes(&self) -> usize {
+        self.log.segment_bytes()
+    }
+
+    pub(crate) fn count(&self, incarnation: u32) -> Count {
+        self.counts.get(&incarnation).copied().unwrap_or_default()
+    }
+
+    fn holds_deadlines(&self) -> bool {
+        self.counts.values().any(|count| count.with_deadline > 0)
+    }
+
+    #[inline]
+    fn holds(&self, location: u32, key: &Key<'_>) -> bool {
+        let record = self.log.record(location);
+        if record.incarnation() != key.incarnation {
+            return false;
+        }
+        if key.bytes.len() <= KEY_INLINE_MAX && !key.bytes.is_empty() {
+            return record.key() == key.bytes;
+        }
+        record.key().is_empty() && self.outside_key(record.large()) == key.bytes
+    }
+
+    fn outside_key(&self, large: Option<u32>) -> &[u8] {
+        large.and_then(|number| self.large.get(number)).map_or(&[], |large| &large.key)
+    }
+
+    /// The key of a record, wherever it lies.
+    fn key_at(&self, location: u32) -> &[u8] {
+        let record = self.log.record(location);
+        if record.key().is_empty() { self.outside_key(record.large()) } else { record.key() }
+    }
+
+    fn hash_at(&self, location: u32) -> u64 {
+        self.seed.hash(self.log.record(location).incarnation(), self.key_at(location))
+    }
+
+    fn is_live(&self, hash: u64, location: u32) -> bool {
+        self.index.find(index_hash(hash), |found| found == location).is_some()
+    }
+
+    /// Where the key's record lies; one past its deadline is removed on the way.
+    #[inline]
+    fn find(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
+        let location = self.index.find(key.index_hash(), |location| self.holds(location, key))?;
+        match self.log.record(location).deadline() {
+            Some(deadline) if deadline <= now => {
+                self.stats.expired_on_access += 1;
+                self.drop_entry(key.hash, location);
+                None
+            }
+            _ => Some(location),
+        }
+    }
+
+    fn view(&self, location: u32) -> View<'_> {
+        let record = self.log.record(location);
+        let value = match record.payload() {
+            Payload::Inline(bytes) => Value::Copied(bytes),
+            Payload::Large(number) => {
+                self.large.get(number).map_or(Value::Copied(&[]), |l| Value::Shared(&l.value))
+            }
+        };
+        View {
+            value,
+            deadline: record.deadline(),
+            reads: record.frequency(),
+            placed_after: self.log.placed_after(location),
+            bytes: record.len() + crate::memory::large_bytes(&self.large, record.large()),
+        }
+    }
+
+    /// Reads an entry as a client does: counted, and remembered for eviction.
+    #[inline]
+    pub(crate) fn get(&mut self, key: &Key<'_>, now: Millis, touch: bool) -> Option<View<'_>> {
+        let Some(location) = self.find(key, now) else {
+            self.stats.misses += 1;
+            return None;
+        };
+        self.stats.hits += 1;
+        if touch {
+            bump_frequency(self.log.record_mut(location));
+        }
+        Some(self.view(location))
+    }
+
+    /// Looks at an entry without a trace.
+    #[inline]
+    pub(crate) fn peek(&mut self, key: &Key<'_>, now: Millis) -> Option<View<'_>> {
+        self.find(key, now).map(|location| self.view(location))
+    }
+
+    /// Counts the entry as read; false if there is none.
+    pub(crate) fn touch(&mut self, key: &Key<'_>, now: Millis) -> bool {
+        let Some(location) = self.find(key, now) else { return false };
+        bump_frequency(self.log.record_mut(location));
+        true
+    }
+
+    /// Stores a value under a key, whatever was there.
+    pub(crate) fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline, now: Millis) {
+        let old = self.find(key, now);
+        let old_deadline = old.and_then(|location| self.log.record(location).deadline());
+        let deadline = match deadline {
+            Deadline::None => None,
+            Deadline::At(at) => Some(at),
+            Deadline::Keep => old_deadline,
+        };
+        let outside = key.bytes.len() > KEY_INLINE_MAX;
+        let number = (outside || value.len() > VALUE_INLINE_MAX).then(|| {
+            let outside_key = if outside { key.bytes } else { &[] };
+            self.large.add(Large::new(outside_key, value.to_bytes()))
+        });
+        let draft = Draft {
+            incarnation: key.incarnation,
+            key: if outside { &[] } else { key.bytes },
+            payload: number.map_or_else(|| Payload::Inline(value.as_slice()), Payload::Large),
+            deadline,
+            frequency: 0,
+        };
+        match old {
+            None => self.fill(key, &draft, now),
+            Some(location) => self.replace(key, location, draft, now),
+        }
+        self.watches.touch(key.hash);
+    }
+
+    fn fill(&mut self, key: &Key<'_>, draft: &Draft<'_>, now: Millis) {
+        let queue = if self.policy != Policy::AllKeys && draft.deadline.is_none() {
+            QueueName::Kept
+        } else if self.ghost.recall(key.hash) {
+            self.stats.ghost_admissions += 1;
+            QueueName::Main
+        } else {
+            QueueName::Small
+        };
+        let location = self.log.append(queue, draft, now);
+        self.index.insert(key.index_hash(), location);
+        let count = self.counts.entry(key.incarnation).or_default();
+        count.entries += 1;
+        count.with_deadline += u64::from(draft.deadline.is_some());
+        self.stats.fills += 1;
+    }
+
+    fn replace(&mut self, key: &Key<'_>, location: u32, mut draft: Draft<'_>, now: Millis) {
+        self.stats.overwrites += 1;
+        self.rewrite(key, location, &mut draft, now, true);
+    }
+
+    /// Writes a changed record over or beside the old one, which keeps its place in line.
+    fn rewrite(
+        &mut self,
+        key: &Key<'_>,
+        location: u32,
+        draft: &mut Draft<'_>,
+        now: Millis,
+        drop_large: bool,
+    ) {
+        let old = self.log.record(location);
+        let (old_len, old_large, had_deadline) = (old.len(), old.large(), old.deadline().is_some());
+        draft.frequency = (old.frequency() + 1).min(3);
+        let queue = match self.log.queue_of(location) {
+            QueueName::Kept if draft.deadline.is_some() => QueueName::Main,
+            _ if self.policy != Policy::AllKeys && draft.deadline.is_none() => QueueName::Kept,
+            queue => queue,
+        };
+        if draft.len() == old_len && queue == self.log.queue_of(location) {
+            self.log.overwrite(location, draft);
+        } else {
+            let to = self.log.append(queue, draft, now);
+            self.index.relocate(key.index_hash(), location, to);
+            self.kill(location);
+        }
+        if drop_large && let Some(number) = old_large {
+            self.large.remove(number);
+        }
+        let count = self.counts.entry(key.incarnation).or_default();
+        count.with_deadline += u64::from(draft.deadline.is_some());
+        count.with_deadline -= u64::from(had_deadline);
+    }
+
+    /// Gives a live entry another deadline or none; false if there is no entry.
+    pub(crate) fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<Millis>, now: Millis) -> bool {
+        let Some(location) = self.find(key, now) else { return false };
+        let mut copy = std::mem::take(&mut self.scratch);
+        copy.clear();
+        let record = self.log.record(location);
+        copy.extend_from_slice(&record.0[..record.len()]);
+        let mut draft = Draft { deadline, ..Record(&copy).draft() };
+        self.rewrite(key, location, &mut draft, now, false);
+        self.scratch = copy;
+        self.watches.touch(key.hash);
+        true
+    }
+
+    /// Changes a value in place: longer ones without a copy. An absent entry is made from nothing, without a deadline.
+    pub(crate) fn edit(&mut self, key: &Key<'_>, now: Millis, change: impl FnOnce(&mut BytesMut)) {
+        let Some(location) = self.find(key, now) else {
+            let mut value = BytesMut::new();
+            change(&mut value);
+            self.set(key, NewValue::Shared(value.freeze()), Deadline::None, now);
+            return;
+        };
+        match self.log.record(location).payload() {
+            Payload::Large(number) => {
+                self.large.alter(number, change);
+                bump_frequency(self.log.record_mut(location));
+                self.stats.overwrites += 1;
+                self.watches.touch(key.hash);
+            }
+            Payload::Inline(bytes) => {
+                let mut value = BytesMut::with_capacity(bytes.len() + 64);
+                value.extend_from_slice(bytes);
+                change(&mut value);
+                if value.len() > VALUE_INLINE_MAX {
+                    self.set(key, NewValue::Shared(value.freeze()), Deadline::Keep, now);
+                } else {
+                    self.set(key, NewValue::Copied(&value), Deadline::Keep, now);
+                }
+            }
+        }
+    }
+
+    /// Deletes an entry; false if there was none.
+    pub(crate) fn remove(&mut self, key: &Key<'_>, now: Millis) -> bool {
+        let Some(location) = self.find(key, now) else { return false };
+        self.stats.deletions += 1;
+        self.drop_entry(key.hash, location);
+        true
+    }
+
+    /// Takes an entry out, with its value, to put it elsewhere.
+    pub(crate) fn take(&mut self, key: &Key<'_>, now: Millis) -> Option<(Bytes, Option<Millis>)> {
+        let location = self.find(key, now)?;
+        let view = self.view(location);
+        let taken = (view.value.to_bytes(), view.deadline);
+        self.drop_entry(key.hash, location);
+        Some(taken)
+    }
+
+    /// Removes a live entry: slot, record, large value, count; and tells who watches.
+    fn drop_entry(&mut self, hash: u64, location: u32) {
+        let record = self.log.record(location);
+        let (large, incarnation, has_deadline) =
+            (record.large(), record.incarnation(), record.deadline().is_some());
+        self.index.remove(index_hash(hash), location);
+        if let Some(number) = large {
+            self.large.remove(number);
+        }
+        if let Some(count) = self.counts.get_mut(&incarnation) {
+            count.entries -= 1;
+            count.with_deadline -= u64::from(has_deadline);
+            if count.entries == 0 {
+                self.counts.remove(&incarnation);
+            }
+        }
+        self.kill(location);
+        self.watches.touch(hash);
+    }
+
+    /// Marks a record dead and pays for the waste it leaves.
+    fn kill(&mut self, location: u32) {
+        self.died += self.log.record(location).len();
+        self.log.kill(location);
+        if !self.walking {
+            self.compact_if_wasteful();
+        }
+    }
+
+    /// Shows live entries of one incarnation in hash order; returns the hash to go on from.
+    pub(crate) fn scan(
+        &self,
+        incarnation: u32,
+        from: u32,
+        wanted: usize,
+        now: Millis,
+        mut show: impl FnMut(&[u8]),
+    ) -> Option<u32> {
+        self.index.walk(from, wanted, |slot| {
+            let record = self.log.record(slot.location);
+            let is_due = record.deadline().is_some_and(|deadline| deadline <= now);
+            if record.incarnation() == incarnation && !is_due {
+                show(self.key_at(slot.location));
+            }
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! Active reclaim: expired entries and flushed databases, a slice at a time.
+
+use super::{Remains, Shard};
+use crate::clock::{Millis, boot_nanos};
+use crate::index::Index;
+use crate::memory::log::Log;
+
+/// A segment that held something due is not walked again for so long,
+const WALK_AGAIN_MS: u64 = 1_000;
+/// and for longer if the walk was hardly worth it.
+const WALK_AGAIN_SPARSE_MS: u64 = 5_000;
+/// Pages, segments and large values of a flushed shard freed between two looks at the clock.
+const DISMANTLE_PAGES: usize = 256;
+const DISMANTLE_SEGMENTS: usize = 2;
+const DISMANTLE_LARGE: usize = 64;
+
+impl Shard {
+    /// Forgets an incarnation: nothing of it is found from here on; its memory is freed by [`reclaim`](Self::reclaim).
+    pub(crate) fn flush(&mut self, incarnation: u32, now: Millis) {
+        for hash in self.watched_and_present(incarnation, now) {
+            self.watches.touch(hash);
+        }
+        let Some(count) = self.counts.remove(&incarnation) else { return };
+        self.stats.flushed += count.entries;
+        if self.counts.is_empty() {
+            self.bury_everything();
+        } else {
+            self.dead.insert(incarnation);
+            self.sweep_from = Some(0);
+        }
+    }
+
+    /// Hashes of watched keys of an incarnation that hold a live entry.
+    pub(crate) fn watched_and_present(&self, incarnation: u32, now: Millis) -> Vec<u64> {
+        let is_present = |hash: &u64| {
+            let mut found = false;
+            self.index.find(crate::key::index_hash(*hash), |location| {
+                let record = self.log.record(location);
+                found |= record.incarnation() == incarnation
+                    && record.deadline().is_none_or(|deadline| deadline > now)
+                    && self.hash_at(location) == *hash;
+                found
+            });
+            found
+        };
+        self.watches.of_incarnation(incarnation).filter(is_present).collect()
+    }
+
+    fn bury_everything(&mut self) {
+        let geometry = self.log.geometry();
+        self.graveyard.push(Remains {
+            index: std::mem::replace(&mut self.index, Index::new()),
+            log: std::mem::replace(&mut self.log, Log::new(geometry)),
+            large: std::mem::take(&mut self.large),
+        });
+        self.dead.clear();
+        self.sweep_from = None;
+    }
+
+    /// Whether memory of flushed databases waits to be freed.
+    pub(crate) fn has_remains(&self) -> bool {
+        !self.graveyard.is_empty() || self.sweep_from.is_some()
+    }
+
+    /// When [`reclaim`](Self::reclaim) has something to do next; `None` if nothing here ever expires.
+    pub(crate) fn next_due(&self) -> Option<Millis> {
+        if self.has_remains() {
+            return Some(Millis(0));
+        }
+        if !self.holds_deadlines() {
+            return None;
+        }
+        (0..self.log.segment_count()).filter_map(|number| self.log.soonest(number)).min()
+    }
+
+    /// Frees what is flushed or expired until `until_nanos` on the boot clock; true if there is more to do now.
+    pub(crate) fn reclaim(&mut self, now: Millis, until_nanos: u64) -> bool {
+        while let Some(remains) = self.graveyard.last_mut() {
+            let index_done = remains.index.dismantle(DISMANTLE_PAGES);
+            let large_done = remains.large.dismantle(DISMANTLE_LARGE);
+            if remains.log.dismantle(DISMANTLE_SEGMENTS) && index_done && large_done {
+                self.graveyard.pop();
+            }
+            if boot_nanos() >= until_nanos {
+                return true;
+            }
+        }
+        if let Some(from) = self.sweep_from {
+            for number in from..self.log.segment_count() {
+                self.walk(number, now);
+                if boot_nanos() >= until_nanos {
+                    self.sweep_from = Some(number + 1);
+                    return true;
+                }
+            }
+            self.sweep_from = None;
+            self.dead.clear();
+        }
+        if !self.holds_deadlines() {
+            return false;
+        }
+        for number in 0..self.log.segment_count() {
+            if self.log.soonest(number).is_some_and(|soonest| soonest <= now) {
+                self.walk(number, now);
+                if boot_nanos() >= until_nanos {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Removes what is expired or flushed in one segment.
+    fn walk(&mut self, number: usize, now: Millis) {
+        if !self.log.is_segment(number) {
+            return;
+        }
+        let locations = self.log.locations(number as u32);
+        let (mut removed, mut soonest) = (0, None::<Millis>);
+        self.walking = true;
+        for &location in &locations {
+            let record = self.log.record(location);
+            let (deadline, is_flushed) = (record.deadline(), self.dead.contains(&record.incarnation()));
+            let is_due = deadline.is_some_and(|deadline| deadline <= now);
+            if !is_flushed && !is_due {
+                soonest = [soonest, deadline].into_iter().flatten().min();
+                continue;
+            }
+            let hash = self.hash_at(location);
+            if !self.is_live(hash, location) {
+                continue;
+            }
+            removed += 1;
+            self.stats.expired_by_reclaim += u64::from(!is_flushed);
+            self.drop_entry(hash, location);
+            if !self.log.is_segment(number) {
+                break;
+            }
+        }
+        self.walking = false;
+        let pause = if removed * 16 < locations.len() { WALK_AGAIN_SPARSE_MS } else { WALK_AGAIN_MS };
+        self.log.set_soonest(number, soonest.map(|soonest| soonest.max(Millis(now.0 + pause))));
+    }
+}

@@ -1,0 +1,93 @@
+//! Values on their way in and out.
+
+use std::ops::Deref;
+
+use bytes::Bytes;
+
+use crate::clock::Millis;
+
+/// A value to be stored.
+#[derive(Clone, Debug)]
+pub enum NewValue<'a> {
+    /// Copied into the cache.
+    Copied(&'a [u8]),
+    /// Kept by reference where it is too long to be copied; the bytes should own their allocation alone.
+    Shared(Bytes),
+}
+
+impl NewValue<'_> {
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes.clone(),
+        }
+    }
+}
+
+/// A value in the cache: lent for as long as the section lasts, or refcounted to be taken along.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Up to 1 KiB, inside the log: copy it out.
+    Copied(&'a [u8]),
+    /// Longer: clone the handle.
+    Shared(&'a Bytes),
+}
+
+impl Value<'_> {
+    /// The value as bytes of its own: a copy of a short one, another handle of a long one.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Copied(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => (*bytes).clone(),
+        }
+    }
+}
+
+impl Deref for Value<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+}
+
+/// An entry as it lies in the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// Its value.
+    pub value: Value<'a>,
+    /// When it expires, if ever.
+    pub deadline: Option<Millis>,
+    /// How often it was read since it last moved, counted up to three.
+    pub reads: u8,
+    /// A moment before which it was not at its present place in memory.
+    pub placed_after: Millis,
+    /// Bytes of its record and value, without its share of the index.
+    pub bytes: usize,
+}
+
+/// What to do with an entry's TTL when its value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// The entry does not expire.
+    None,
+    /// It expires then.
+    At(Millis),
+    /// It keeps the deadline of what it replaces.
+    Keep,
+}

@@ -1,0 +1,249 @@
+//! The engine against a plain map: whatever is done, what it answers is what was last stored, or nothing.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use larder_cache::clock::Millis;
+use larder_cache::{Cache, Config, Cursor, Deadline, NewValue, Policy, Room};
+use proptest::prelude::*;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set { db: u16, key: u8, len: usize, fill: u8, ttl: Option<u16>, shared: bool },
+    Keep { db: u16, key: u8, len: usize, fill: u8 },
+    Get { db: u16, key: u8 },
+    Remove { db: u16, key: u8 },
+    Expire { db: u16, key: u8, ttl: Option<u16> },
+    Append { db: u16, key: u8, len: usize, fill: u8 },
+    Take { db: u16, key: u8 },
+    Flush { db: u16 },
+    Swap,
+    Wait(u16),
+    Reclaim,
+    Scan { db: u16, count: usize },
+    Policy(u8),
+}
+
+fn len() -> impl Strategy<Value = usize> {
+    prop_oneof![6 => 0usize..200, 2 => 1000usize..1100, 1 => 2_000usize..40_000]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let db = 0u16..3;
+    let ttl = || proptest::option::of(1u16..5_000);
+    prop_oneof![
+        8 => (db.clone(), any::<u8>(), len(), any::<u8>(), ttl(), any::<bool>())
+            .prop_map(|(db, key, len, fill, ttl, shared)| Step::Set { db, key, len, fill, ttl, shared }),
+        1 => (db.clone(), any::<u8>(), len(), any::<u8>()).prop_map(|(db, key, len, fill)| Step::Keep { db, key, len, fill }),
+        8 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::Get { db, key }),
+        3 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::Remove { db, key }),
+        2 => (db.clone(), any::<u8>(), ttl()).prop_map(|(db, key, ttl)| Step::Expire { db, key, ttl }),
+        3 => (db.clone(), any::<u8>(), len(), any::<u8>()).prop_map(|(db, key, len, fill)| Step::Append { db, key, len, fill }),
+        1 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::Take { db, key }),
+        1 => db.clone().prop_map(|db| Step::Flush { db }),
+        1 => Just(Step::Swap),
+        2 => (0u16..2_000).prop_map(Step::Wait),
+        1 => Just(Step::Reclaim),
+        1 => (db, 1usize..50).prop_map(|(db, count)| Step::Scan { db, count }),
+        1 => (0u8..3).prop_map(Step::Policy),
+    ]
+}
+
+/// Some keys are long enough to lie outside their record, one is empty.
+fn name(key: u8) -> Vec<u8> {
+    match key {
+        0 => Vec::new(),
+        1..=20 => vec![key; 255 + usize::from(key)],
+        _ => format!("key-{key}").into_bytes(),
+    }
+}
+
+type Model = Vec<HashMap<u8, (Vec<u8>, Option<u64>)>>;
+
+struct Bench {
+    cache: Cache,
+    model: Model,
+    now: Millis,
+    /// Whether everything fits, so that nothing may be missing.
+    roomy: bool,
+}
+
+impl Bench {
+    fn live(&self, db: u16, key: u8) -> Option<&(Vec<u8>, Option<u64>)> {
+        self.model[db as usize].get(&key).filter(|(_, deadline)| deadline.is_none_or(|d| d > self.now.0))
+    }
+
+    fn make_room(&self, bytes: usize) -> bool {
+        loop {
+            match self.cache.make_room(bytes, self.now) {
+                Room::Made => return true,
+                Room::Full => return false,
+                Room::Busy => {}
+            }
+        }
+    }
+
+    fn check(&mut self, db: u16, key: u8) {
+        let bytes = name(key);
+        let k = self.cache.key(db, &bytes);
+        let mut section = self.cache.section(&[k], self.now).expect("single thread");
+        let found = section.get(&k).map(|view| (view.value.to_vec(), view.deadline.map(|d| d.0)));
+        drop(section);
+        let expected = self.live(db, key).cloned();
+        if found.is_some() || self.roomy {
+            assert_eq!(found, expected, "db {db} key {key}");
+        } else {
+            self.model[db as usize].remove(&key);
+        }
+    }
+
+    fn run(&mut self, step: Step) {
+        match step {
+            Step::Set { db, key, len, fill, ttl, shared } => {
+                if !self.make_room(len) {
+                    return;
+                }
+                let value = vec![fill; len];
+                let deadline = ttl.map(|ttl| Millis(self.now.0 + u64::from(ttl)));
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let new = if shared {
+                    NewValue::Shared(Bytes::from(value.clone()))
+                } else {
+                    NewValue::Copied(&value)
+                };
+                let mut section = self.cache.section(&[k], self.now).expect("single thread");
+                section.set(&k, new, deadline.map_or(Deadline::None, Deadline::At));
+                drop(section);
+                self.model[db as usize].insert(key, (value, deadline.map(|d| d.0)));
+            }
+            Step::Keep { db, key, len, fill } => {
+                self.check(db, key);
+                if !self.make_room(len) {
+                    return;
+                }
+                self.check(db, key);
+                let value = vec![fill; len];
+                let old = self.live(db, key).and_then(|(_, deadline)| *deadline);
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let mut section = self.cache.section(&[k], self.now).expect("single thread");
+                section.set(&k, NewValue::Copied(&value), Deadline::Keep);
+                drop(section);
+                self.model[db as usize].insert(key, (value, old));
+            }
+            Step::Get { db, key } => self.check(db, key),
+            Step::Remove { db, key } => {
+                let expected = self.live(db, key).is_some();
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let removed = self.cache.section(&[k], self.now).expect("single thread").remove(&k);
+                assert!(removed == expected || (!removed && !self.roomy));
+                self.model[db as usize].remove(&key);
+                self.check(db, key);
+            }
+            Step::Expire { db, key, ttl } => {
+                self.check(db, key);
+                let deadline = ttl.map(|ttl| Millis(self.now.0 + u64::from(ttl)));
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let set =
+                    self.cache.section(&[k], self.now).expect("single thread").set_deadline(&k, deadline);
+                assert_eq!(set, self.live(db, key).is_some());
+                if let Some(entry) = self.model[db as usize].get_mut(&key).filter(|_| set) {
+                    entry.1 = deadline.map(|d| d.0);
+                }
+            }
+            Step::Append { db, key, len, fill } => {
+                if !self.make_room(len * 2 + 50_000) {
+                    return;
+                }
+                self.check(db, key);
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let mut section = self.cache.section(&[k], self.now).expect("single thread");
+                section.edit(&k, |value| value.extend_from_slice(&vec![fill; len]));
+                drop(section);
+                let mut entry = self.live(db, key).cloned().unwrap_or_default();
+                entry.0.extend(vec![fill; len]);
+                self.model[db as usize].insert(key, entry);
+                self.check(db, key);
+            }
+            Step::Take { db, key } => {
+                self.check(db, key);
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let taken = self.cache.section(&[k], self.now).expect("single thread").take(&k);
+                let taken = taken.map(|(value, deadline)| (value.to_vec(), deadline.map(|d| d.0)));
+                assert_eq!(taken, self.live(db, key).cloned());
+                self.model[db as usize].remove(&key);
+            }
+            Step::Flush { db } => {
+                self.cache.section_over_all(self.now).flush(db);
+                self.model[db as usize].clear();
+                assert_eq!(self.cache.database(db).entries, 0);
+            }
+            Step::Swap => {
+                self.cache.section_over_all(self.now).swap(0, 1);
+                self.model.swap(0, 1);
+            }
+            Step::Wait(ms) => self.now.0 += u64::from(ms),
+            Step::Reclaim => {
+                while self.cache.reclaim(self.now, 200_000).is_some_and(|due| due <= self.now) {}
+            }
+            Step::Scan { db, count } => {
+                let mut seen = Vec::new();
+                let mut cursor = Cursor(0);
+                loop {
+                    cursor = self.cache.scan(db, cursor, count, self.now, |key| seen.push(key.to_vec()));
+                    if cursor == Cursor(0) {
+                        break;
+                    }
+                }
+                seen.sort();
+                let mut expected: Vec<_> =
+                    (0..=255).filter(|&key| self.live(db, key).is_some()).map(name).collect();
+                expected.sort();
+                if self.roomy {
+                    assert_eq!(seen, expected);
+                } else {
+                    assert!(seen.iter().all(|key| expected.contains(key)));
+                }
+            }
+            Step::Policy(policy) => {
+                let policy = [Policy::AllKeys, Policy::Volatile, Policy::NoEviction][usize::from(policy)];
+                self.cache.set_policy(policy);
+            }
+        }
+    }
+}
+
+fn replay(steps: Vec<Step>, memory: usize, shards: usize, roomy: bool) {
+    let cache = Cache::new(Config { memory, shards, databases: 3, ..Config::default() });
+    let mut bench = Bench { cache, model: vec![HashMap::new(); 3], now: Millis(1_000_000), roomy };
+    for step in steps {
+        bench.run(step);
+        let figures = bench.cache.figures();
+        let most = figures.limit + bench.cache.overshoot() + 100_000;
+        assert!(figures.used <= most, "{} bytes used, {most} at most", figures.used);
+    }
+    for db in 0..3 {
+        for key in 0..=255 {
+            bench.check(db, key);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_where_all_fits(steps in prop::collection::vec(step(), 1..400)) {
+        replay(steps, 256 << 20, 1, true);
+    }
+
+    #[test]
+    fn nothing_is_wrong_where_little_fits(steps in prop::collection::vec(step(), 200..1500), shards in 1usize..5) {
+        replay(steps, 4 << 20, shards, false);
+    }
+}
