@@ -161,10 +161,10 @@ impl Cache {
     /// Tells everybody what a shard uses now.
     #[inline]
     pub(crate) fn publish(&self, shard: &mut Shard) {
-        let used = shard.used();
-        if used == shard.published {
+        if !std::mem::take(&mut shard.changed) {
             return;
         }
+        let used = shard.used();
         if used > shard.published {
             self.used.fetch_add(used - shard.published, Ordering::Relaxed);
         } else {

@@ -47,8 +47,10 @@ pub(crate) struct Shard {
     walking: bool,
     /// Carries a record from its old place to its new one.
     scratch: Vec<u8>,
-    /// What this shard last told the cache it uses.
+    /// What this shard last told the cache it uses,
     pub(crate) published: usize,
+    /// and whether that may have changed since.
+    pub(crate) changed: bool,
 }
 
 /// What a flush left to be freed bit by bit.
@@ -85,6 +87,7 @@ impl Shard {
             walking: false,
             scratch: Vec::new(),
             published: 0,
+            changed: true,
         }
     }
 
@@ -203,6 +206,7 @@ impl Shard {
 
     /// Stores a value under a key, whatever was there.
     pub(crate) fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline, now: Millis) {
+        self.changed = true;
         let old = self.find(key, now);
         let old_deadline = old.and_then(|location| self.log.record(location).deadline());
         let deadline = match deadline {
@@ -286,6 +290,7 @@ impl Shard {
     /// Gives a live entry another deadline or none; false if there is no entry.
     pub(crate) fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<Millis>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
+        self.changed = true;
         let mut copy = std::mem::take(&mut self.scratch);
         copy.clear();
         let record = self.log.record(location);
@@ -307,6 +312,7 @@ impl Shard {
         };
         match self.log.record(location).payload() {
             Payload::Large(number) => {
+                self.changed = true;
                 self.large.alter(number, change);
                 bump_frequency(self.log.record_mut(location));
                 self.stats.overwrites += 1;
@@ -344,6 +350,7 @@ impl Shard {
 
     /// Removes a live entry: slot, record, large value, count; and tells who watches.
     fn drop_entry(&mut self, hash: u64, location: u32) {
+        self.changed = true;
         let record = self.log.record(location);
         let (large, incarnation, has_deadline) =
             (record.large(), record.incarnation(), record.deadline().is_some());

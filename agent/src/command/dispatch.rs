@@ -40,8 +40,8 @@ pub fn execute(
 ) -> (Verdict, u64) {
     let mark = out.mark();
     let now = Millis(clock / 1_000_000);
-    let command = match admit(node, session, args, now) {
-        Ok(Admitted::Run(command)) => command,
+    let (row, command) = match admit(node, session, args, now) {
+        Ok(Admitted::Run(row, command)) => (row, command),
         Ok(Admitted::Again(verdict)) => return (verdict, clock),
         Err(failure) => {
             if let Some(transaction) = &mut session.transaction {
@@ -66,8 +66,6 @@ pub fn execute(
             return (Verdict::Done, clock);
         }
     };
-    let container = find(args.at(0)).unwrap_or(command);
-    let row = container.row().unwrap_or_default();
     session.client.last_command.store(row as u16, Relaxed);
     let result = if session.transaction.is_some() && !command.flags.has(Flags::NO_QUEUE) {
         enqueue(session, command, args, out);
@@ -95,7 +93,8 @@ pub fn execute(
 }
 
 enum Admitted {
-    Run(&'static Command),
+    /// The row that counts it, and what to run.
+    Run(usize, &'static Command),
     Again(Verdict),
 }
 
@@ -107,7 +106,7 @@ fn admit(
     args: Args<'_>,
     now: Millis,
 ) -> std::result::Result<Admitted, Failure> {
-    let command = resolve(node, args)?;
+    let (row, command) = resolve(node, args)?;
     if session.owes_password && !command.flags.has(Flags::NO_AUTH) {
         return Err(AUTHENTICATION_REQUIRED);
     }
@@ -134,22 +133,23 @@ fn admit(
             Room::Full => return Err(OUT_OF_MEMORY),
         }
     }
-    Ok(Admitted::Run(command))
+    Ok(Admitted::Run(row, command))
 }
 
-/// Finds the command or subcommand and checks the number of arguments.
+/// Finds the command or subcommand, with the row that counts it, and checks the number of arguments.
 #[inline]
-fn resolve(node: &Node, args: Args<'_>) -> std::result::Result<&'static Command, Failure> {
+fn resolve(node: &Node, args: Args<'_>) -> std::result::Result<(usize, &'static Command), Failure> {
     let command = find(args.at(0))
         .filter(|command| !command.flags.has(Flags::DEBUG) || node.config.debug_commands)
         .ok_or_else(|| unoffered::command(args))?;
+    let row = command.row().unwrap_or_default();
     if !command.subcommands.is_empty()
         && let Some(name) = args.get(1)
     {
         let sub = command.subcommand(name).ok_or_else(|| unoffered::subcommand(command, name))?;
-        return if sub.accepts(args.len()) { Ok(sub) } else { Err(wrong_arity(sub.name)) };
+        return if sub.accepts(args.len()) { Ok((row, sub)) } else { Err(wrong_arity(sub.name)) };
     }
-    if command.accepts(args.len()) { Ok(command) } else { Err(wrong_arity(command.name)) }
+    if command.accepts(args.len()) { Ok((row, command)) } else { Err(wrong_arity(command.name)) }
 }
 
 fn enqueue(session: &mut Session, command: &'static Command, args: Args<'_>, out: &mut Out) {

@@ -85,10 +85,9 @@ pub(super) fn hello(call: &mut Call<'_, '_, '_>) -> Result {
 fn introduce(call: &mut Call<'_, '_, '_>) {
     let id = call.session.client.id as i64;
     let reply = &mut call.reply;
+    // Some clients read this by place, not by name: our own field stands last.
     reply.map(8);
-    for (field, text) in
-        [("server", "redis"), ("version", REDIS_VERSION), ("larder_version", env!("CARGO_PKG_VERSION"))]
-    {
+    for (field, text) in [("server", "redis"), ("version", REDIS_VERSION)] {
         reply.bulk(field.as_bytes());
         reply.bulk(text.as_bytes());
     }
@@ -96,12 +95,14 @@ fn introduce(call: &mut Call<'_, '_, '_>) {
     reply.int(if reply.protocol == Protocol::Three { 3 } else { 2 });
     reply.bulk(b"id");
     reply.int(id);
-    reply.bulk(b"mode");
-    reply.bulk(b"standalone");
-    reply.bulk(b"role");
-    reply.bulk(b"master");
+    for (field, text) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(field.as_bytes());
+        reply.bulk(text.as_bytes());
+    }
     reply.bulk(b"modules");
     reply.array(0);
+    reply.bulk(b"larder_version");
+    reply.bulk(env!("CARGO_PKG_VERSION").as_bytes());
 }
 
 /// The error of a container that was called without a subcommand.

@@ -150,37 +150,59 @@ impl Command {
 }
 
 const BUCKETS: usize = 1024;
+/// Longest name of a command.
+const NAME_MAX: usize = 16;
+
+/// A command under its name as one number, so that a look-up compares no bytes.
+type Bucket = Option<(u128, &'static Command)>;
 
 /// A bucket for each command's name; names that share one stand in the next free ones.
-static BY_NAME: LazyLock<Box<[Option<&'static Command>]>> = LazyLock::new(|| {
-    let mut buckets = vec![None; BUCKETS].into_boxed_slice();
+static BY_NAME: LazyLock<Box<[Bucket]>> = LazyLock::new(|| {
+    let mut buckets: Box<[Bucket]> = vec![None; BUCKETS].into_boxed_slice();
     for command in COMMANDS {
-        let mut bucket = bucket(command.name.as_bytes());
+        let name = fold(command.name.as_bytes()).expect("names are short");
+        let mut bucket = bucket(name);
         while buckets[bucket].is_some() {
             bucket = (bucket + 1) % BUCKETS;
         }
-        buckets[bucket] = Some(command);
+        buckets[bucket] = Some((name, command));
     }
     buckets
 });
 
+/// A name as a number, with the bit that tells letters' cases apart set; `None` if it is too long for a command.
+///
+/// Other bytes lose that bit as well; the one confusion among names is DEL for an underscore, and does no harm.
 #[inline]
-fn bucket(name: &[u8]) -> usize {
-    let mut hash = name.len() as u32;
-    for &byte in name.iter().take(16) {
-        hash = hash.wrapping_mul(31).wrapping_add(u32::from(byte | 0x20));
-    }
-    (hash.wrapping_mul(0x9E37_79B1) >> 22) as usize
+fn fold(name: &[u8]) -> Option<u128> {
+    const CASE: u128 = 0x2020_2020_2020_2020_2020_2020_2020_2020;
+    let word = |from: usize| name[from..from + 8].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let (low, high) = match name.len() {
+        0 => return None,
+        len @ 1..=7 => (name.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)), len as u64),
+        8 => (word(0), 8),
+        // The two words overlap, which loses nothing.
+        len @ 9..=NAME_MAX => (word(0), word(len - 8)),
+        _ => return None,
+    };
+    Some((u128::from(high) << 64 | u128::from(low)) | CASE)
+}
+
+#[inline]
+fn bucket(name: u128) -> usize {
+    let mixed = (name as u64 ^ (name >> 64) as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 54) as usize
 }
 
 /// Finds a command by its name in any case.
 #[inline]
 #[must_use]
 pub fn find(name: &[u8]) -> Option<&'static Command> {
-    let mut bucket = bucket(name);
+    let folded = fold(name)?;
+    let mut bucket = bucket(folded);
     loop {
-        let command = BY_NAME[bucket]?;
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
+        let (known, command) = BY_NAME[bucket]?;
+        if known == folded && command.name.len() == name.len() {
             return Some(command);
         }
         bucket = (bucket + 1) % BUCKETS;

@@ -3,6 +3,8 @@
 //! Incremental: a torn frame is not parsed twice, and nothing is allocated for what was only announced. Error texts are
 //! Redis's own; after any of them the connection cannot be trusted and is closed.
 
+use super::number::parse_i64;
+
 /// Longest inline command, and longest length line: 64 KiB.
 const LINE_MAX: usize = 64 * 1024;
 /// Before a password was given, commands may be this long
@@ -135,10 +137,15 @@ impl Decoder {
                 Some(b'*') => {}
                 Some(_) => return self.decode_inline(frame),
             }
-            let Some(end) = line_end(frame, 1).ok_or(ProtocolError::CountLineTooLong)? else {
-                return Ok(Progress::Incomplete(1));
+            let (count, end) = match short_number(frame, 1) {
+                Some(found) => found,
+                None => {
+                    let Some(end) = line_end(frame, 1).ok_or(ProtocolError::CountLineTooLong)? else {
+                        return Ok(Progress::Incomplete(1));
+                    };
+                    (parse_i64(&frame[1..end]).ok_or(ProtocolError::Count)?, end)
+                }
             };
-            let count = parse_length(&frame[1..end]).ok_or(ProtocolError::Count)?;
             if count > i64::from(i32::MAX) {
                 return Err(ProtocolError::Count);
             }
@@ -175,13 +182,21 @@ impl Decoder {
     #[inline]
     fn length_line(&mut self, frame: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
         let Some(&first) = frame.get(self.at) else { return Ok(None) };
+        if first == b'$'
+            && let Some((length, end)) = short_number(frame, self.at + 1)
+            && length <= limits.bulk_max
+            && !limits.unauthenticated
+        {
+            self.at = end + 2;
+            return Ok(Some(length as usize));
+        }
         let Some(end) = line_end(frame, self.at).ok_or(ProtocolError::LengthLineTooLong)? else {
             return Ok(None);
         };
         if first != b'$' {
             return Err(ProtocolError::NotABulk(char::from(first)));
         }
-        let length = parse_length(&frame[self.at + 1..end])
+        let length = parse_i64(&frame[self.at + 1..end])
             .filter(|&length| (0..=limits.bulk_max).contains(&length))
             .ok_or(ProtocolError::Length)?;
         if length > UNAUTHENTICATED_BULK_MAX && limits.unauthenticated {
@@ -211,10 +226,10 @@ impl Decoder {
         loop {
             while rest.next_if(|byte| is_space(*byte)).is_some() {}
             let start = text.len() as u32;
-            let Some(&first) = rest.peek() else { return Some(text) };
-            let mut byte = Some(first);
-            while let Some(next) = rest.next_if(|b| !is_space(*b)) {
-                byte = Some(next);
+            if rest.peek().is_none() {
+                return Some(text);
+            }
+            while let Some(next) = rest.next_if(|byte| !is_space(*byte)) {
                 match next {
                     b'"' => double_quoted(&mut rest, &mut text)?,
                     b'\'' => single_quoted(&mut rest, &mut text)?,
@@ -224,11 +239,10 @@ impl Decoder {
                     }
                 }
                 // A closing quote ends the word.
-                if rest.peek().is_some_and(|b| !is_space(*b)) {
+                if rest.peek().is_some_and(|byte| !is_space(*byte)) {
                     return None;
                 }
             }
-            debug_assert!(byte.is_some());
             self.spans.push(Span { start, end: text.len() as u32 });
         }
     }
@@ -281,30 +295,30 @@ fn is_space(byte: u8) -> bool {
     byte.is_ascii_whitespace() || byte == 0x0B || byte == 0
 }
 
-/// Where the line that begins at `from` ends: `Some(None)` if that is still to come, `None` if it is too far.
+/// A number of one to five digits and where its line ends, if that is what stands at `from`: nearly always.
 #[inline]
-fn line_end(frame: &[u8], from: usize) -> Option<Option<usize>> {
-    // Length lines are short: a loop beats a search.
-    for (place, &byte) in frame[from..].iter().enumerate().take(24) {
-        if byte == b'\r' {
-            let end = from + place;
-            return Some((frame.len() >= end + 2).then_some(end));
+fn short_number(frame: &[u8], from: usize) -> Option<(i64, usize)> {
+    let mut number = 0;
+    let window = frame.get(from..)?;
+    for (place, &byte) in window.iter().enumerate().take(6) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            let is_canonical = place == 1 || (place > 1 && window[0] != b'0');
+            return (byte == b'\r' && is_canonical && window.len() > place + 1).then_some((number, from + place));
         }
+        number = number * 10 + i64::from(digit);
     }
+    None
+}
+
+/// Where the line that begins at `from` ends: `Some(None)` if that is still to come, `None` if it is too far.
+#[cold]
+fn line_end(frame: &[u8], from: usize) -> Option<Option<usize>> {
     match memchr::memchr(b'\r', &frame[from..]) {
         Some(place) => Some((frame.len() >= from + place + 2).then_some(from + place)),
         None if frame.len() - from > LINE_MAX => None,
         None => Some(None),
     }
-}
-
-/// A decimal number as the protocol writes lengths.
-#[inline]
-fn parse_length(digits: &[u8]) -> Option<i64> {
-    if let [digit @ b'0'..=b'9'] = digits {
-        return Some(i64::from(digit - b'0'));
-    }
-    super::number::parse_i64(digits)
 }
 
 #[cfg(test)]

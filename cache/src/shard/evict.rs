@@ -26,6 +26,7 @@ pub(crate) enum Eviction {
 impl Shard {
     /// Takes one record at the head of a queue and evicts it, or moves it where it has earned a place.
     pub(crate) fn evict_one(&mut self, now: Millis) -> Eviction {
+        self.changed = true;
         if self.policy == Policy::NoEviction || (self.policy == Policy::Volatile && !self.holds_deadlines()) {
             return self.compact_once(now);
         }

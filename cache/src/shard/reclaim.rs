@@ -21,6 +21,7 @@ impl Shard {
             self.watches.touch(hash);
         }
         let Some(count) = self.counts.remove(&incarnation) else { return };
+        self.changed = true;
         self.stats.flushed += count.entries;
         if self.counts.is_empty() {
             self.bury_everything();
@@ -75,6 +76,7 @@ impl Shard {
 
     /// Frees what is flushed or expired until `until_nanos` on the boot clock; true if there is more to do now.
     pub(crate) fn reclaim(&mut self, now: Millis, until_nanos: u64) -> bool {
+        self.changed = true;
         while let Some(remains) = self.graveyard.last_mut() {
             let index_done = remains.index.dismantle(DISMANTLE_PAGES);
             let large_done = remains.large.dismantle(DISMANTLE_LARGE);
