@@ -24,6 +24,10 @@ use crate::server::worker::Worker;
 
 /// How often idle clients are looked for.
 const IDLE_CHECK: Duration = Duration::from_secs(1);
+/// How often it is looked whether idle clients matter by now.
+const IDLE_CHECK_OFF: Duration = Duration::from_secs(5);
+/// How long a metrics address that was taken is left alone.
+const METRICS_RETRY: Duration = Duration::from_secs(10);
 /// How often a drain looks whether the last client has gone.
 const DRAIN_CHECK: Duration = Duration::from_millis(5);
 
@@ -74,7 +78,11 @@ async fn serve(config: Config, max_clients: u32, level: &Level) -> anyhow::Resul
         tracing::info!(%address, "serving on TCP");
         acceptors.push(accept(&node, Kind::Tcp(listener.into()), &workers));
     }
-    serve_metrics(&node).await;
+    match open_metrics(&node).await {
+        Some(listener) => drop(tokio::spawn(metrics::http::serve(Arc::clone(&node), listener))),
+        None if node.config.metrics.is_some() => drop(tokio::spawn(serve_metrics_later(Arc::clone(&node)))),
+        None => {}
+    }
     tokio::spawn(close_idle(Arc::clone(&node)));
     tracing::info!(
         socket = %node.config.socket.display(),
@@ -126,21 +134,35 @@ fn accept(node: &Arc<Node>, kind: Kind, workers: &Arc<Vec<Worker>>) -> JoinHandl
 }
 
 /// Opens the metrics page. A taken port must not keep the pod from starting.
-async fn serve_metrics(node: &Arc<Node>) {
-    let Some(address) = node.config.metrics else { return };
+async fn open_metrics(node: &Node) -> Option<tokio::net::TcpListener> {
+    let address = node.config.metrics?;
     match metrics::http::open(address).await {
         Ok(listener) => {
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(%address, "metrics");
             }
-            tokio::spawn(metrics::http::serve(Arc::clone(node), listener));
+            Some(listener)
         }
         Err(error) => {
-            node.metrics_unavailable.store(true, Relaxed);
-            tracing::warn!(
-                %address, %error,
-                "no metrics page: the address is not to be had; give another one with --metrics, or port 0 for a free one"
-            );
+            node.metrics_failures.add(1);
+            if node.metrics_failures.get() == 1 {
+                tracing::warn!(
+                    %address, %error,
+                    "no metrics page yet: the address is not to be had, and is tried again from time to time; give another \
+                     one with --metrics, or port 0 for a free one"
+                );
+            }
+            None
+        }
+    }
+}
+
+/// Tries again until the page can be opened.
+async fn serve_metrics_later(node: Arc<Node>) {
+    loop {
+        sleep(METRICS_RETRY).await;
+        if let Some(listener) = open_metrics(&node).await {
+            return metrics::http::serve(node, listener).await;
         }
     }
 }
@@ -148,7 +170,8 @@ async fn serve_metrics(node: &Arc<Node>) {
 /// Closes clients that were silent for longer than the idle timeout.
 async fn close_idle(node: Arc<Node>) {
     loop {
-        sleep(IDLE_CHECK).await;
+        let is_off = node.settings.idle_timeout_s.load(Relaxed) == 0;
+        sleep(if is_off { IDLE_CHECK_OFF } else { IDLE_CHECK }).await;
         let timeout_ms = node.settings.idle_timeout_s.load(Relaxed) * 1000;
         if timeout_ms == 0 {
             continue;
@@ -172,6 +195,7 @@ fn reload(node: &Node, level: &Level) {
             let (max_clients, _) = config.effective_clients(current.unwrap_or(u64::MAX));
             node.settings.adopt(&config, max_clients);
             node.cache.set_limit(config.memory as usize);
+            node.reclaim.notify_one();
             node.cache.set_policy(engine_policy(config.maxmemory_policy));
             level.set(config.log_level);
             tracing::info!("configuration reread");

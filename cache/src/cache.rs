@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::clock::{Millis, boot_nanos};
 use crate::databases::Databases;
+use crate::held::Held;
 use crate::key::{Database, Key, Seed};
 use crate::memory::segment::Geometry;
 use crate::policy::Policy;
 use crate::section::{Moved, Section};
 use crate::shard::{Eviction, Shard};
 use crate::stats::Stats;
-use crate::watch::{Watch, WatchedKey};
+use crate::watch::Watch;
 
 /// The smallest memory limit that leaves room for segments to turn over: 4 MiB.
 pub const MEMORY_MIN: usize = 4 << 20;
@@ -111,7 +112,7 @@ impl Cache {
             turn: AtomicUsize::new(0),
         };
         for number in 0..count {
-            let mut shard = cache.shards[number].lock();
+            let mut shard = Held::lock(&cache.shards[number]);
             cache.publish(&mut shard);
         }
         cache
@@ -154,8 +155,8 @@ impl Cache {
         Section::over_all(self, now)
     }
 
-    pub(crate) fn lock_all(&self) -> Vec<MutexGuard<'_, Shard>> {
-        self.shards.iter().map(Mutex::lock).collect()
+    pub(crate) fn lock_all(&self) -> Vec<Held<'_>> {
+        self.shards.iter().map(Held::lock).collect()
     }
 
     /// Tells everybody what a shard uses now.
@@ -186,17 +187,36 @@ impl Cache {
     /// Bytes to stay under so that an opened segment does not pass the limit.
     #[inline]
     fn target(&self) -> usize {
-        let limit = self.limit.load(Ordering::Relaxed).saturating_sub(self.lent.load(Ordering::Relaxed));
+        let limit = self.limit_left();
         limit - limit / 32
+    }
+
+    #[inline]
+    fn limit_left(&self) -> usize {
+        self.limit.load(Ordering::Relaxed).saturating_sub(self.lent.load(Ordering::Relaxed))
+    }
+
+    /// Whether so many more bytes fit under the limit itself.
+    #[inline]
+    pub(crate) fn has_room_at_once(&self, bytes: usize) -> bool {
+        self.used.load(Ordering::Relaxed) + bytes <= self.limit_left()
+    }
+
+    /// Whether so many bytes would fit if all else were gone.
+    pub(crate) fn could_ever_hold(&self, bytes: usize) -> bool {
+        bytes <= self.target()
     }
 
     #[cold]
     fn evict_until_room(&self, bytes: usize, now: Millis) -> Room {
+        if !self.could_ever_hold(bytes) {
+            return Room::Full;
+        }
         let until = boot_nanos() + MAKE_ROOM_NANOS;
         let mut empty_handed = 0;
         loop {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-            let mut shard = self.shards[turn & (self.shards.len() - 1)].lock();
+            let mut shard = Held::lock(&self.shards[turn & (self.shards.len() - 1)]);
             if shard.has_remains() {
                 shard.reclaim(now, until);
             }
@@ -231,8 +251,11 @@ impl Cache {
     pub fn reclaim(&self, now: Millis, nanos: u64) -> Option<Millis> {
         let until = boot_nanos() + nanos;
         let mut next: Option<Millis> = None;
+        if self.make_room(0, now) == Room::Busy {
+            return Some(now);
+        }
         for shard in &self.shards {
-            let mut shard = shard.lock();
+            let mut shard = Held::lock(shard);
             if shard.next_due().is_some_and(|due| due <= now) {
                 let more = shard.reclaim(now, until);
                 self.publish(&mut shard);
@@ -266,16 +289,24 @@ impl Cache {
         self.section_over_all(Millis(0)).set_policy(policy);
     }
 
-    /// Takes a watch off a key.
-    pub fn unwatch(&self, key: WatchedKey, watch: &Arc<Watch>) {
-        self.shards[key.0 as usize & (self.shards.len() - 1)].lock().watches.remove(key.0, watch);
+    /// Takes a watch off a name.
+    pub fn unwatch(&self, database: Database, name: &[u8], watch: &Arc<Watch>) {
+        loop {
+            let key = self.key(database, name);
+            let mut shard = Held::lock(&self.shards[self.shard_of(&key)]);
+            // The database may be flushed or exchanged between hashing and locking.
+            if self.databases.incarnation(database) == key.incarnation {
+                shard.watches.remove(key.hash, watch);
+                return;
+            }
+        }
     }
 
     /// What happened so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let mut sum = Stats::default();
-        self.shards.iter().for_each(|shard| sum.add(&shard.lock().stats));
+        self.shards.iter().for_each(|shard| sum.add(&Held::lock(shard).stats));
         sum
     }
 
@@ -291,7 +322,7 @@ impl Cache {
         let incarnation = self.databases.incarnation(database);
         let mut figures = crate::section::DatabaseFigures::default();
         for shard in &self.shards {
-            figures.add(shard.lock().count(incarnation));
+            figures.add(Held::lock(shard).count(incarnation));
         }
         figures
     }
@@ -308,7 +339,7 @@ impl Cache {
         show: impl FnMut(&[u8]),
     ) -> Cursor {
         crate::section::scan(self.shards.len(), cursor, wanted, show, |number, from, wanted, show| {
-            let shard = self.shards[number].lock();
+            let shard = Held::lock(&self.shards[number]);
             shard.scan(self.databases.incarnation(database), from, wanted, now, show)
         })
     }
@@ -316,6 +347,6 @@ impl Cache {
     /// Bytes that all shards together may hold beyond the limit for a moment.
     #[must_use]
     pub fn overshoot(&self) -> usize {
-        self.shards[0].lock().segment_bytes() * OPEN_SEGMENTS * self.shards.len()
+        Held::lock(&self.shards[0]).segment_bytes() * OPEN_SEGMENTS * self.shards.len()
     }
 }

@@ -196,7 +196,7 @@ impl Index {
     pub(crate) fn dismantle(&mut self, pages: usize) -> bool {
         let keep = self.pages.len().saturating_sub(pages);
         for page in self.pages.drain(keep..) {
-            self.page_bytes -= page.bytes();
+            self.page_bytes = self.page_bytes.saturating_sub(page.bytes());
         }
         self.pages.is_empty()
     }

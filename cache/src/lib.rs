@@ -14,7 +14,7 @@
 //! while cache.make_room(64, now) == larder_cache::Room::Busy { /* yield to others here */ }
 //!
 //! let mut section = cache.section(&[key], now).expect("no database was exchanged meanwhile");
-//! section.set(&key, NewValue::Copied(b"hello"), Deadline::At(clock::Millis(now.0 + 60_000)));
+//! section.set(&key, NewValue::Copied(b"hello"), Deadline::At(clock::Millis(now.0 + 60_000))).expect("there is room");
 //! assert_eq!(section.get(&key).map(|view| view.value.to_vec()), Some(b"hello".to_vec()));
 //! assert!(section.remove(&key));
 //! assert!(section.get(&key).is_none());
@@ -25,6 +25,7 @@
 mod cache;
 pub mod clock;
 mod databases;
+mod held;
 mod index;
 mod key;
 mod memory;
@@ -39,7 +40,7 @@ pub use cache::{Cache, Config, Cursor, Figures, MEMORY_MIN, Room};
 pub use key::{Database, Key};
 pub use memory::record::VALUE_INLINE_MAX;
 pub use policy::Policy;
-pub use section::{DatabaseFigures, Moved, Section};
+pub use section::{DatabaseFigures, Full, Moved, Section};
 pub use stats::Stats;
 pub use value::{Deadline, NewValue, Value, View};
-pub use watch::{Watch, WatchedKey};
+pub use watch::Watch;

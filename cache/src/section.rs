@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::MutexGuard;
 
 use crate::cache::{Cache, Cursor};
 use crate::clock::Millis;
+use crate::held::Held;
 use crate::key::{Database, Key};
 use crate::shard::{Count, Shard};
 use crate::value::{Deadline, NewValue, View};
-use crate::watch::{Watch, WatchedKey};
+use crate::watch::{Watch, Watched};
 
 /// A key's database was flushed or exchanged after the key was hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the key's database was flushed or exchanged meanwhile; hash the key again")]
 pub struct Moved;
+
+/// Memory is full, and the policy lets nothing go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("memory is full, and the policy lets nothing go")]
+pub struct Full;
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +40,8 @@ impl DatabaseFigures {
 
 /// Exclusive access to the shards of some keys, or of all.
 ///
-/// Nothing here waits, and nothing here fails: room is made before ([`Cache::make_room`]).
+/// Nothing here waits: room is made before ([`Cache::make_room`]). A write that needs much more than was foreseen evicts here
+/// what it needs, and fails if that cannot be.
 #[derive(Debug)]
 pub struct Section<'c> {
     cache: &'c Cache,
@@ -47,10 +53,10 @@ pub struct Section<'c> {
 #[derive(Debug)]
 enum Guards<'c> {
     None,
-    One(MutexGuard<'c, Shard>),
+    One(Held<'c>),
     /// In the order of shard numbers.
-    Some(Vec<(usize, MutexGuard<'c, Shard>)>),
-    All(Vec<MutexGuard<'c, Shard>>),
+    Some(Vec<(usize, Held<'c>)>),
+    All(Vec<Held<'c>>),
 }
 
 impl<'c> Section<'c> {
@@ -58,13 +64,13 @@ impl<'c> Section<'c> {
     pub(crate) fn over_keys(cache: &'c Cache, keys: &[Key<'_>], now: Millis) -> Result<Self, Moved> {
         let guards = match keys {
             [] => Guards::None,
-            [key] => Guards::One(cache.shards[cache.shard_of(key)].lock()),
-            _ if cache.shards.len() == 1 => Guards::One(cache.shards[0].lock()),
+            [key] => Guards::One(Held::lock(&cache.shards[cache.shard_of(key)])),
+            _ if cache.shards.len() == 1 => Guards::One(Held::lock(&cache.shards[0])),
             keys => {
                 let mut numbers: Vec<_> = keys.iter().map(|key| cache.shard_of(key)).collect();
                 numbers.sort_unstable();
                 numbers.dedup();
-                Guards::Some(numbers.into_iter().map(|n| (n, cache.shards[n].lock())).collect())
+                Guards::Some(numbers.into_iter().map(|n| (n, Held::lock(&cache.shards[n]))).collect())
             }
         };
         if keys.iter().any(|key| cache.databases.incarnation(key.database) != key.incarnation) {
@@ -139,11 +145,51 @@ impl<'c> Section<'c> {
         self.shard(key).touch(key, now)
     }
 
-    /// Stores a value, whatever was there.
+    /// Makes sure that so many more bytes fit, evicting from the shards of this section if need be.
+    ///
+    /// # Errors
+    /// [`Full`] if they do not.
     #[inline]
-    pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
-        let now = self.now;
-        self.shard(key).set(key, value, deadline, now);
+    pub fn reserve(&mut self, bytes: usize) -> Result<(), Full> {
+        if self.cache.has_room_at_once(bytes) { Ok(()) } else { self.evict_here(bytes) }
+    }
+
+    #[cold]
+    fn evict_here(&mut self, bytes: usize) -> Result<(), Full> {
+        if !self.cache.could_ever_hold(bytes) {
+            return Err(Full);
+        }
+        let (cache, now) = (self.cache, self.now);
+        let mut evict_from = |shard: &mut Shard| {
+            while !cache.has_room_at_once(bytes) {
+                let progress = shard.evict_one(now);
+                cache.publish(shard);
+                if progress == crate::shard::Eviction::Nothing {
+                    return;
+                }
+            }
+        };
+        match &mut self.guards {
+            Guards::None => {}
+            Guards::One(guard) => evict_from(guard),
+            Guards::Some(guards) => guards.iter_mut().for_each(|(_, guard)| evict_from(guard)),
+            Guards::All(guards) => guards.iter_mut().for_each(|guard| evict_from(guard)),
+        }
+        if cache.has_room_at_once(bytes) { Ok(()) } else { Err(Full) }
+    }
+
+    /// Stores a value, whatever was there.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; what was there stays.
+    #[inline]
+    pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) -> Result<(), Full> {
+        self.reserve(value.len() + key.bytes.len())?;
+        let (now, cache) = (self.now, self.cache);
+        let shard = self.shard(key);
+        shard.set(key, value, deadline, now);
+        cache.publish(shard);
+        Ok(())
     }
 
     /// Gives an entry another deadline or none; false if there is no entry.
@@ -152,10 +198,18 @@ impl<'c> Section<'c> {
         self.shard(key).set_deadline(key, deadline, now)
     }
 
-    /// Changes a value in place, keeping its TTL; an absent entry starts from nothing.
-    pub fn edit(&mut self, key: &Key<'_>, change: impl FnOnce(&mut BytesMut)) {
-        let now = self.now;
-        self.shard(key).edit(key, now, change);
+    /// Changes a value in place, keeping its TTL; an absent entry starts from nothing. `length` is how long it will be.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; the value is as it was.
+    pub fn edit(&mut self, key: &Key<'_>, length: usize, change: impl FnOnce(&mut BytesMut)) -> Result<(), Full> {
+        // A value that grows is given room ahead, and one that a reply refers to is copied.
+        self.reserve(length.saturating_mul(2) + key.bytes.len())?;
+        let (now, cache) = (self.now, self.cache);
+        let shard = self.shard(key);
+        shard.edit(key, now, change);
+        cache.publish(shard);
+        Ok(())
     }
 
     /// Deletes an entry; false if there was none.
@@ -171,17 +225,16 @@ impl<'c> Section<'c> {
         self.shard(key).take(key, now)
     }
 
-    /// Has the watch raised when the key changes, until [`Cache::unwatch`] is given what this returns.
-    pub fn watch(&mut self, key: &Key<'_>, watch: &Arc<Watch>) -> WatchedKey {
+    /// Has the watch raised when the key changes, until [`Cache::unwatch`].
+    pub fn watch(&mut self, key: &Key<'_>, watch: &Arc<Watch>) {
         let now = self.now;
         let shard = self.shard(key);
         // What is already past its deadline shall not look like a change later.
         let _ = shard.peek(key, now);
-        shard.watches.add(key.hash, key.incarnation, watch);
-        WatchedKey(key.hash)
+        shard.watches.add(key, watch);
     }
 
-    fn every_shard(&mut self) -> &mut [MutexGuard<'c, Shard>] {
+    fn every_shard(&mut self) -> &mut [Held<'c>] {
         match &mut self.guards {
             Guards::All(guards) => guards,
             _ => unreachable!("only a section over the whole cache does this"),
@@ -190,9 +243,10 @@ impl<'c> Section<'c> {
 
     /// Empties a database. Needs a section over the whole cache.
     pub fn flush(&mut self, database: Database) {
-        let now = self.now;
         let old = self.cache.databases.renew(database);
-        self.every_shard().iter_mut().for_each(|shard| shard.flush(old, now));
+        let watched = self.take_watched(old);
+        self.every_shard().iter_mut().for_each(|shard| shard.flush(old));
+        self.watch_anew(watched);
     }
 
     /// Exchanges two databases. Needs a section over the whole cache.
@@ -200,15 +254,40 @@ impl<'c> Section<'c> {
         if one == other {
             return;
         }
-        let now = self.now;
         let incarnations = [one, other].map(|database| self.cache.databases.incarnation(database));
+        let watched: Vec<_> = incarnations.into_iter().flat_map(|i| self.take_watched(i)).collect();
         self.cache.databases.swap(one, other);
+        self.watch_anew(watched);
+    }
+
+    /// Takes out the watches under an incarnation, raising those whose key has an entry.
+    fn take_watched(&mut self, incarnation: u32) -> Vec<Watched> {
+        let now = self.now;
+        let mut taken = Vec::new();
         for shard in self.every_shard() {
-            for hash in
-                incarnations.into_iter().flat_map(|i| shard.watched_and_present(i, now)).collect::<Vec<_>>()
-            {
-                shard.watches.touch(hash);
+            for (hash, watched) in shard.watches.take_of(incarnation) {
+                if shard.has_entry(hash, incarnation, &watched.name, now) {
+                    watched.raise_all();
+                }
+                taken.push(watched);
             }
+        }
+        taken
+    }
+
+    /// Puts watches in under their databases' incarnations now, raising those whose key has an entry there.
+    fn watch_anew(&mut self, watched: Vec<Watched>) {
+        let now = self.now;
+        for mut watched in watched {
+            let key = self.cache.key(watched.database, &watched.name);
+            let (hash, incarnation) = (key.hash, key.incarnation);
+            let number = self.cache.shard_of(&key);
+            let shard = &mut self.every_shard()[number];
+            if shard.has_entry(hash, incarnation, &watched.name, now) {
+                watched.raise_all();
+            }
+            watched.incarnation = incarnation;
+            shard.watches.put(hash, watched);
         }
     }
 

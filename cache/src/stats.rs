@@ -27,6 +27,8 @@ pub struct Stats {
     pub flushed: u64,
     /// Segments rewritten to win back the room of dead records.
     pub compactions: u64,
+    /// Shards emptied because of a fault of ours while they were held.
+    pub abandoned: u64,
 }
 
 impl Stats {
@@ -56,6 +58,7 @@ impl Stats {
             deletions,
             flushed,
             compactions,
+            abandoned,
         } = other;
         self.hits += hits;
         self.misses += misses;
@@ -69,5 +72,6 @@ impl Stats {
         self.deletions += deletions;
         self.flushed += flushed;
         self.compactions += compactions;
+        self.abandoned += abandoned;
     }
 }

@@ -16,6 +16,7 @@ pub enum NewValue<'a> {
 }
 
 impl NewValue<'_> {
+    #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Copied(bytes) => bytes,
@@ -23,6 +24,7 @@ impl NewValue<'_> {
         }
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.as_slice().len()
     }

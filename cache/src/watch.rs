@@ -1,10 +1,14 @@
-//! Watches: who wants to know that a key changed (`WATCH`), by the key's hash.
+//! Watches: who wants to know that a key changed (`WATCH`).
 //!
-//! Two keys that share a 64-bit hash share their watches; the worst that comes of it is a transaction that is retried.
+//! A watch is on a name in a numbered database, so it outlives the incarnation that it was made under: when a database is
+//! flushed or exchanged, its watches move on to the new one. Two names that share a 64-bit hash share their watches; the
+//! worst that comes of it is a transaction that is retried.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::key::{Database, Key};
 
 /// A flag that is raised when any watched key changes, expires, is evicted or flushed.
 #[derive(Debug, Default)]
@@ -17,19 +21,24 @@ impl Watch {
         self.0.load(Ordering::Acquire)
     }
 
-    fn raise(&self) {
+    pub(crate) fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// What takes a watch off a key again: see [`Cache::unwatch`](crate::Cache::unwatch).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WatchedKey(pub(crate) u64);
-
+/// A watched name.
 #[derive(Debug)]
-struct Watched {
-    incarnation: u32,
-    watches: Vec<Arc<Watch>>,
+pub(crate) struct Watched {
+    pub(crate) incarnation: u32,
+    pub(crate) database: Database,
+    pub(crate) name: Box<[u8]>,
+    pub(crate) watches: Vec<Arc<Watch>>,
+}
+
+impl Watched {
+    pub(crate) fn raise_all(&self) {
+        self.watches.iter().for_each(|watch| watch.raise());
+    }
 }
 
 /// All watches on one shard's keys.
@@ -39,9 +48,13 @@ pub(crate) struct Watches {
 }
 
 impl Watches {
-    pub(crate) fn add(&mut self, hash: u64, incarnation: u32, watch: &Arc<Watch>) {
-        let watched =
-            self.by_hash.entry(hash).or_insert_with(|| Watched { incarnation, watches: Vec::new() });
+    pub(crate) fn add(&mut self, key: &Key<'_>, watch: &Arc<Watch>) {
+        let watched = self.by_hash.entry(key.hash).or_insert_with(|| Watched {
+            incarnation: key.incarnation,
+            database: key.database,
+            name: key.bytes.into(),
+            watches: Vec::new(),
+        });
         if !watched.watches.iter().any(|known| Arc::ptr_eq(known, watch)) {
             watched.watches.push(Arc::clone(watch));
         }
@@ -63,15 +76,27 @@ impl Watches {
             return;
         }
         if let Some(watched) = self.by_hash.get(&hash) {
-            watched.watches.iter().for_each(|watch| watch.raise());
+            watched.raise_all();
         }
     }
 
-    /// Hashes of the watched keys of one incarnation.
-    pub(crate) fn of_incarnation(&self, incarnation: u32) -> impl Iterator<Item = u64> {
-        self.by_hash
-            .iter()
-            .filter(move |(_, watched)| watched.incarnation == incarnation)
-            .map(|(&hash, _)| hash)
+    /// Tells that every key may have changed.
+    pub(crate) fn touch_all(&self) {
+        self.by_hash.values().for_each(Watched::raise_all);
+    }
+
+    /// Takes out all watches under an incarnation.
+    pub(crate) fn take_of(&mut self, incarnation: u32) -> Vec<(u64, Watched)> {
+        self.by_hash.extract_if(|_, watched| watched.incarnation == incarnation).collect()
+    }
+
+    /// Puts a watched name in under the hash that it has now.
+    pub(crate) fn put(&mut self, hash: u64, watched: Watched) {
+        match self.by_hash.get_mut(&hash) {
+            Some(known) => known.watches.extend(watched.watches),
+            None => {
+                self.by_hash.insert(hash, watched);
+            }
+        }
     }
 }

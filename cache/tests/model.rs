@@ -113,8 +113,11 @@ impl Bench {
                     NewValue::Copied(&value)
                 };
                 let mut section = self.cache.section(&[k], self.now).expect("single thread");
-                section.set(&k, new, deadline.map_or(Deadline::None, Deadline::At));
+                let stored = section.set(&k, new, deadline.map_or(Deadline::None, Deadline::At));
                 drop(section);
+                if stored.is_err() {
+                    return;
+                }
                 self.model[db as usize].insert(key, (value, deadline.map(|d| d.0)));
             }
             Step::Keep { db, key, len, fill } => {
@@ -128,8 +131,11 @@ impl Bench {
                 let bytes = name(key);
                 let k = self.cache.key(db, &bytes);
                 let mut section = self.cache.section(&[k], self.now).expect("single thread");
-                section.set(&k, NewValue::Copied(&value), Deadline::Keep);
+                let stored = section.set(&k, NewValue::Copied(&value), Deadline::Keep);
                 drop(section);
+                if stored.is_err() {
+                    return;
+                }
                 self.model[db as usize].insert(key, (value, old));
             }
             Step::Get { db, key } => self.check(db, key),
@@ -162,8 +168,11 @@ impl Bench {
                 let bytes = name(key);
                 let k = self.cache.key(db, &bytes);
                 let mut section = self.cache.section(&[k], self.now).expect("single thread");
-                section.edit(&k, |value| value.extend_from_slice(&vec![fill; len]));
+                let edited = section.edit(&k, 80_000, |value| value.extend_from_slice(&vec![fill; len]));
                 drop(section);
+                if edited.is_err() {
+                    return;
+                }
                 let mut entry = self.live(db, key).cloned().unwrap_or_default();
                 entry.0.extend(vec![fill; len]);
                 self.model[db as usize].insert(key, entry);

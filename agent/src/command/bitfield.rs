@@ -152,7 +152,8 @@ pub(super) fn bitfield(call: &mut Call<'_, '_, '_>) -> Result {
     let Some(end) = end else { return answer(call, &steps) };
     check_length(call, end)?;
     let mut results = Vec::with_capacity(steps.len());
-    call.section.edit(&call.keys[0], |value| {
+    let length = call.section.peek(&call.keys[0]).map_or(0, |view| view.value.len()).max(end);
+    call.section.edit(&call.keys[0], length, |value| {
         if value.len() < end {
             value.resize(end, 0);
         }
@@ -176,7 +177,7 @@ pub(super) fn bitfield(call: &mut Call<'_, '_, '_>) -> Result {
             }
             results.push(result);
         }
-    });
+    })?;
     call.reply.array(results.len());
     for result in results {
         match result {

@@ -24,13 +24,14 @@ pub(super) fn setbit(call: &mut Call<'_, '_, '_>) -> Result {
     let (byte, shift) = (offset / 8, 7 - offset % 8);
     check_length(call, byte + 1)?;
     let mut old = 0;
-    call.section.edit(&call.keys[0], |value| {
+    let length = call.section.peek(&call.keys[0]).map_or(0, |view| view.value.len()).max(byte + 1);
+    call.section.edit(&call.keys[0], length, |value| {
         if value.len() <= byte {
             value.resize(byte + 1, 0);
         }
         old = value[byte] >> shift & 1;
         value[byte] = value[byte] & !(1 << shift) | bit << shift;
-    });
+    })?;
     call.reply.int(i64::from(old));
     Ok(())
 }
@@ -167,13 +168,14 @@ pub(super) fn bitop(call: &mut Call<'_, '_, '_>) -> Result {
     if is_not && sources.len() != 1 {
         return Err(Failure::new("ERR BITOP NOT must be called with a single source key."));
     }
-    let mut result: Option<Vec<u8>> = None;
     let longest = sources
         .iter()
         .filter_map(|key| call.section.peek(key).map(|view| view.value.len()))
         .max()
         .unwrap_or(0);
     check_length(call, longest)?;
+    call.section.reserve(longest)?;
+    let mut result: Option<Vec<u8>> = None;
     for key in sources {
         let view = call.section.get(key);
         let value: &[u8] = view.as_ref().map_or(&[], |view| &view.value);
@@ -197,7 +199,7 @@ pub(super) fn bitop(call: &mut Call<'_, '_, '_>) -> Result {
     if result.is_empty() {
         call.section.remove(to);
     } else {
-        call.section.set(to, NewValue::Shared(result.into()), Deadline::None);
+        call.section.set(to, NewValue::Shared(result.into()), Deadline::None)?;
     }
     call.reply.int(longest as i64);
     Ok(())

@@ -18,7 +18,7 @@ fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
         return if call.section.peek(from).is_some() { Ok(()) } else { Err(NO_SUCH_KEY) };
     }
     let (value, deadline) = call.section.take(from).ok_or(NO_SUCH_KEY)?;
-    call.section.set(to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At));
+    call.section.set(to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At))?;
     Ok(())
 }
 
@@ -59,7 +59,7 @@ pub(super) fn copy(call: &mut Call<'_, '_, '_>) -> Result {
         call.reply.int(0);
         return Ok(());
     };
-    call.section.set(&to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At));
+    call.section.set(&to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At))?;
     call.reply.int(1);
     Ok(())
 }

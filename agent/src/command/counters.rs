@@ -20,7 +20,7 @@ fn add(call: &mut Call<'_, '_, '_>, by: i64) -> Result {
     };
     let new = old.checked_add(by).ok_or(WOULD_OVERFLOW)?;
     let mut digits = itoa::Buffer::new();
-    call.section.set(key, NewValue::Copied(digits.format(new).as_bytes()), Deadline::Keep);
+    call.section.set(key, NewValue::Copied(digits.format(new).as_bytes()), Deadline::Keep)?;
     call.reply.int(new);
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(super) fn incrbyfloat(call: &mut Call<'_, '_, '_>) -> Result {
     let by = Extended::parse(call.args.at(2)).ok_or(NOT_A_FLOAT)?;
     let new = old.plus(&by).ok_or(Failure::new("ERR increment would produce NaN or Infinity"))?;
     let text = new.to_string();
-    call.section.set(key, NewValue::Copied(text.as_bytes()), Deadline::Keep);
+    call.section.set(key, NewValue::Copied(text.as_bytes()), Deadline::Keep)?;
     call.reply.bulk(text.as_bytes());
     Ok(())
 }

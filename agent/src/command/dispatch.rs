@@ -81,6 +81,7 @@ pub fn execute(
             true
         }
     };
+    session.wait_is_silent = matches!(session.replies, Replies::Off | Replies::Skip);
     settle_replies(session, out, mark);
     let after = larder_cache::clock::boot_nanos();
     let nanos = after.saturating_sub(clock);
@@ -126,8 +127,10 @@ fn admit(
         _ => 0,
     };
     if command.flags.has(Flags::DENYOOM) || queued_need > 0 {
-        let bytes = queued_need + ranges::growth(command, args);
-        match node.cache.make_room(bytes, now) {
+        // What is over the longest value is refused for that, or makes its own room: nothing is evicted for it here.
+        let longest = node.settings.max_value.load(Relaxed) as usize + args.len() * ranges::ENTRY_OVERHEAD;
+        let bytes = Some(queued_need + ranges::growth(command, args)).filter(|bytes| *bytes <= longest);
+        match node.cache.make_room(bytes.unwrap_or(0), now) {
             Room::Made => {}
             Room::Busy => return Ok(Admitted::Again(Verdict::Busy)),
             Room::Full => return Err(OUT_OF_MEMORY),

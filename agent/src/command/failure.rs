@@ -39,6 +39,12 @@ pub const TOO_LONG: Failure = Failure::new("ERR string exceeds maximum allowed s
 pub const NO_SUCH_DATABASE: Failure = Failure::new("ERR DB index is out of range");
 pub const AUTHENTICATION_REQUIRED: Failure = Failure::new("NOAUTH Authentication required.");
 
+impl From<larder_cache::Full> for Failure {
+    fn from(_: larder_cache::Full) -> Self {
+        OUT_OF_MEMORY
+    }
+}
+
 /// The TTL of a command cannot be.
 #[must_use]
 pub fn invalid_expire(command: &str) -> Failure {

@@ -78,9 +78,7 @@ pub fn step(
 /// Replies with the names that were collected.
 pub fn write_names(wait: &mut KeysWait, reply: &mut crate::resp::Reply<'_>) {
     reply.array(wait.count);
-    if let Some(names) = wait.found.as_one() {
-        reply.out.raw(names);
-    }
+    reply.out.adopt(std::mem::take(&mut wait.found));
 }
 
 pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
@@ -124,9 +122,7 @@ pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
     call.reply.array(2);
     call.reply.bulk(itoa::Buffer::new().format(next.0).as_bytes());
     call.reply.array(found);
-    if let Some(names) = names.as_one() {
-        call.reply.out.raw(names);
-    }
+    call.reply.out.adopt(names);
     Ok(())
 }
 

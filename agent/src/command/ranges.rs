@@ -8,19 +8,24 @@ use super::table::Command;
 use crate::resp::number::parse_i64;
 
 /// Bytes of an entry beside its key and value, rounded up: its record's header and its share of the index.
-const ENTRY_OVERHEAD: usize = 64;
+pub(super) const ENTRY_OVERHEAD: usize = 64;
 
-/// About how many bytes a write adds at most, to make room for before it runs.
+/// Bytes that arguments take as keys and values.
+#[must_use]
+pub(super) fn size_of(args: Args<'_>) -> usize {
+    args.bytes() + args.len() * ENTRY_OVERHEAD
+}
+
+/// About how many bytes a write adds at most, to make room for before it runs. What depends on values that are already
+/// there is made room for when it is known, inside the section.
 #[must_use]
 pub(super) fn growth(command: &Command, args: Args<'_>) -> usize {
     let offset = match command.name {
-        "setrange" | "setbit" => {
-            args.get(2).and_then(parse_i64).map_or(0, |offset| offset.clamp(0, 1 << 32) as usize)
-        }
+        "setrange" => args.get(2).and_then(parse_i64).unwrap_or(0),
+        "setbit" => args.get(2).and_then(parse_i64).unwrap_or(0) / 8,
         _ => 0,
     };
-    let offset = if command.name == "setbit" { offset / 8 } else { offset };
-    args.bytes() + args.len() * ENTRY_OVERHEAD + offset
+    size_of(args).saturating_add(usize::try_from(offset).unwrap_or(0))
 }
 
 pub(super) fn append(call: &mut Call<'_, '_, '_>) -> Result {
@@ -30,7 +35,7 @@ pub(super) fn append(call: &mut Call<'_, '_, '_>) -> Result {
     let length = old.unwrap_or(0) + addition.len();
     check_length(call, length)?;
     if !addition.is_empty() || old.is_none() {
-        call.section.edit(key, |value| value.extend_from_slice(addition));
+        call.section.edit(key, length, |value| value.extend_from_slice(addition))?;
     }
     call.reply.int(length as i64);
     Ok(())
@@ -56,7 +61,7 @@ pub(super) fn clamp_range(start: i64, end: i64, length: usize) -> std::ops::Rang
 pub(super) fn getrange(call: &mut Call<'_, '_, '_>) -> Result {
     let (start, end) = (call.args.int(2)?, call.args.int(3)?);
     match call.section.get(&call.keys[0]) {
-        Some(view) => call.reply.bulk(&view.value[clamp_range(start, end, view.value.len())]),
+        Some(view) => call.reply.part(view.value, clamp_range(start, end, view.value.len())),
         None => call.reply.bulk(b""),
     }
     Ok(())
@@ -76,12 +81,12 @@ pub(super) fn setrange(call: &mut Call<'_, '_, '_>) -> Result {
     }
     let end = (offset as usize).checked_add(part.len()).ok_or(super::failure::TOO_LONG)?;
     check_length(call, end)?;
-    call.section.edit(key, |value| {
+    call.section.edit(key, old.max(end), |value| {
         if value.len() < end {
             value.resize(end, 0);
         }
         value[offset as usize..end].copy_from_slice(part);
-    });
+    })?;
     call.reply.int(old.max(end) as i64);
     Ok(())
 }

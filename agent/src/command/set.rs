@@ -56,7 +56,7 @@ impl Call<'_, '_, '_> {
             Deadline::At(at) if at <= self.now() => {
                 self.section.remove(key);
             }
-            deadline => self.section.set(key, self.args.value(place), deadline),
+            deadline => self.section.set(key, self.args.value(place), deadline)?,
         }
         Ok(())
     }
@@ -147,6 +147,8 @@ fn check_pairs(call: &Call<'_, '_, '_>, name: &str) -> Result {
 }
 
 fn store_pairs(call: &mut Call<'_, '_, '_>) -> Result {
+    // Room for all before the first is stored: either all are, or none.
+    call.section.reserve(super::ranges::size_of(call.args))?;
     for (pair, key) in call.keys.iter().enumerate() {
         call.store(key, pair * 2 + 2, Deadline::None)?;
     }

@@ -53,12 +53,8 @@ pub(super) fn watch(call: &mut Call<'_, '_, '_>) -> Result {
     }
     let watching = call.session.watching.get_or_insert_with(Box::<Watching>::default);
     for key in call.keys {
-        let known = |watched: &Watched| watched.database == key.database() && *watched.name == *key.bytes();
-        if watching.keys.iter().any(known) {
-            continue;
-        }
-        let handle = call.section.watch(key, &watching.watch);
-        watching.keys.push(Watched { database: key.database(), name: key.bytes().into(), handle });
+        call.section.watch(key, &watching.watch);
+        watching.add(Watched { database: key.database(), name: key.bytes().into() });
     }
     call.session.client.watched.store(watching.keys.len(), Relaxed);
     call.reply.ok();

@@ -46,6 +46,7 @@ fn cache(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     one(declared::DELETIONS, stats.deletions);
     one(declared::FLUSHED, stats.flushed);
     one(declared::COMPACTIONS, stats.compactions);
+    one(declared::ABANDONED, stats.abandoned);
     one(declared::ENTRIES, figures.entries);
     one(declared::ENTRIES_WITH_TTL, figures.with_deadline);
     one(declared::MEMORY_USED, figures.used as u64);
@@ -112,6 +113,7 @@ fn clients(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     let mut one = |metric: Metric, value: f64| add(metric, vec![number(metric, value, &[])]);
     one(declared::CLIENTS, node.clients.count() as f64);
     one(declared::CLIENTS_LIMIT, f64::from(node.settings.max_clients.load(Relaxed)));
+    one(declared::METRICS_FAILURES, node.metrics_failures.get() as f64);
     one(declared::WORKERS, f64::from(node.config.workers));
     let by = |metric: Metric, values: &[(&str, fn(&Tally) -> u64)]| {
         values

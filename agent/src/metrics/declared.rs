@@ -76,6 +76,10 @@ declare! {
     WRONG_PASSWORDS = counter("larder_wrong_passwords_total", "Passwords that were refused.");
     BYTES_IN = counter("larder_network_received_bytes_total", "Bytes received from clients.");
     BYTES_OUT = counter("larder_network_sent_bytes_total", "Bytes of replies to clients.");
+    METRICS_FAILURES = counter("larder_metrics_open_failures_total",
+        "How often the address of this page was taken when the agent tried to open it.");
+    ABANDONED = counter("larder_cache_abandoned_total",
+        "Times that a part of the cache was emptied because of a fault in the agent: please report it.");
     WORKERS = gauge("larder_workers", "Worker threads.");
     PROCESS_CPU = counter("process_cpu_seconds_total", "User and system CPU time spent.");
     PROCESS_RESIDENT = gauge("process_resident_memory_bytes", "Resident memory.");

@@ -7,6 +7,10 @@ use super::number::parse_i64;
 
 /// Longest inline command, and longest length line: 64 KiB.
 const LINE_MAX: usize = 64 * 1024;
+/// A command's arguments are told apart by 32-bit places: it is no longer than this,
+const FRAME_MAX: u64 = u32::MAX as u64 - 16;
+/// and this is more than five digits can say.
+const SHORT_MAX: u64 = 100_000;
 /// Before a password was given, commands may be this long
 const UNAUTHENTICATED_ARGUMENTS_MAX: i64 = 10;
 /// and their arguments this many bytes: what AUTH and HELLO need.
@@ -185,6 +189,7 @@ impl Decoder {
         if first == b'$'
             && let Some((length, end)) = short_number(frame, self.at + 1)
             && length <= limits.bulk_max
+            && (end as u64) < FRAME_MAX - SHORT_MAX
             && !limits.unauthenticated
         {
             self.at = end + 2;
@@ -201,6 +206,9 @@ impl Decoder {
             .ok_or(ProtocolError::Length)?;
         if length > UNAUTHENTICATED_BULK_MAX && limits.unauthenticated {
             return Err(ProtocolError::LengthUnauthenticated);
+        }
+        if end as u64 + length as u64 > FRAME_MAX {
+            return Err(ProtocolError::Length);
         }
         self.at = end + 2;
         Ok(Some(length as usize))

@@ -21,12 +21,22 @@ pub enum Protocol {
 }
 
 /// Replies that are not sent yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Out {
     own: Vec<u8>,
     /// Values referred to, each before so many bytes of `own`.
     referred: Vec<(usize, Bytes)>,
     referred_bytes: usize,
+    /// Bytes that may be held at most,
+    limit: usize,
+    /// and whether something was left out for that.
+    overflowed: bool,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self { own: Vec::new(), referred: Vec::new(), referred_bytes: 0, limit: usize::MAX, overflowed: false }
+    }
 }
 
 /// A place in the output to come back to.
@@ -56,6 +66,26 @@ impl Out {
     #[must_use]
     pub fn as_one(&self) -> Option<&[u8]> {
         self.referred.is_empty().then_some(&self.own)
+    }
+
+    /// Sets how many bytes may be held. Beyond that strings are left out, and what is here is no reply any more.
+    pub fn set_limit(&mut self, bytes: usize) {
+        self.limit = bytes;
+        self.overflowed = false;
+    }
+
+    /// Whether something was left out.
+    #[inline]
+    #[must_use]
+    pub fn has_overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    #[inline]
+    fn fits(&mut self, bytes: usize) -> bool {
+        let fits = self.len() + bytes <= self.limit;
+        self.overflowed |= !fits;
+        fits
     }
 
     /// Where the output ends now.
@@ -135,16 +165,42 @@ impl Out {
     /// A string of bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
+        if !self.fits(bytes.len()) {
+            return;
+        }
         self.head(b'$', bytes.len() as i64);
         self.own.extend_from_slice(bytes);
         self.own.extend_from_slice(b"\r\n");
     }
 
     fn bulk_referred(&mut self, bytes: Bytes) {
+        if !self.fits(bytes.len()) {
+            return;
+        }
         self.head(b'$', bytes.len() as i64);
+        self.refer(bytes);
+        self.own.extend_from_slice(b"\r\n");
+    }
+
+    /// Appends what another buffer holds, without a copy.
+    pub fn adopt(&mut self, other: Self) {
+        if !self.fits(other.len()) {
+            return;
+        }
+        let own = Bytes::from(other.own);
+        let mut from = 0;
+        for (place, value) in other.referred {
+            self.refer(own.slice(from..place));
+            self.refer(value);
+            from = place;
+        }
+        self.refer(own.slice(from..));
+        self.overflowed |= other.overflowed;
+    }
+
+    fn refer(&mut self, bytes: Bytes) {
         self.referred_bytes += bytes.len();
         self.referred.push((self.own.len(), bytes));
-        self.own.extend_from_slice(b"\r\n");
     }
 
     /// An error; line ends in the text become spaces.
@@ -209,6 +265,16 @@ impl Reply<'_> {
                 self.out.bulk_referred(bytes.clone())
             }
             other => self.out.bulk(&other),
+        }
+    }
+
+    /// Part of a value out of the cache, copied or referred to as a whole one would be.
+    pub fn part(&mut self, value: larder_cache::Value<'_>, range: std::ops::Range<usize>) {
+        match value {
+            larder_cache::Value::Shared(bytes) if range.len() >= REFER_FROM => {
+                self.out.bulk_referred(bytes.slice(range));
+            }
+            other => self.out.bulk(&other[range]),
         }
     }
 

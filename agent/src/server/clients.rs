@@ -50,6 +50,8 @@ pub struct Client {
     pub no_evict: AtomicBool,
     /// Whether its reads do not count.
     pub no_touch: AtomicBool,
+    /// Whether it is being closed from outside.
+    pub killed: AtomicBool,
     /// How it calls itself and its library.
     pub names: Mutex<Names>,
 }
@@ -74,6 +76,7 @@ impl Client {
 
     /// Closes the connection from outside.
     pub fn kill(&self) {
+        self.killed.store(true, Relaxed);
         self.stream.shut_down(Shutdown::Both);
     }
 
@@ -175,17 +178,23 @@ impl Clients {
         self.all.lock().values().cloned().collect()
     }
 
-    /// Closes the connection that holds the most buffer bytes; those that asked to be spared come last.
-    pub fn close_biggest(&self) {
+    /// Closes the connection that holds the most buffer bytes, if those that are not being closed already hold over `limit`.
+    ///
+    /// One that asked to be spared is, unless it holds by far the most. Returns whether one was closed.
+    pub fn close_biggest(&self, limit: usize) -> bool {
         let all = self.all.lock();
-        let biggest = all.values().max_by_key(|client| (!client.no_evict.load(Relaxed), client.held()));
-        if let Some(client) = biggest {
-            tracing::warn!(
-                client = client.id,
-                bytes = client.held(),
-                "buffers are full: the biggest holder is closed"
-            );
-            client.kill();
+        let open = || all.values().filter(|client| !client.killed.load(Relaxed));
+        if open().map(|client| client.held()).sum::<usize>() <= limit {
+            return false;
         }
+        let Some(biggest) = open().max_by_key(|client| client.held()) else { return false };
+        let unspared = open().filter(|client| !client.no_evict.load(Relaxed)).max_by_key(|client| client.held());
+        let chosen = unspared.filter(|client| client.held() >= biggest.held() / SPARED_FACTOR).unwrap_or(biggest);
+        tracing::warn!(client = chosen.id, bytes = chosen.held(), "buffers are full: the biggest holder is closed");
+        chosen.kill();
+        true
     }
 }
+
+/// Whoever asked to be spared is closed all the same if everybody else holds less than this part of what it holds.
+const SPARED_FACTOR: usize = 8;

@@ -28,6 +28,8 @@ const OWN_FRAME_FROM: usize = 16 * 1024;
 const TURN_NANOS: u64 = 1_000_000;
 /// The longest argument of the protocol, 512 MiB.
 const BULK_MAX: i64 = 512 << 20;
+/// Empty lines between two looks at the clock.
+const NOTHINGS_A_LOOK: u32 = 4096;
 /// Pieces sent by one `writev`.
 const PIECES_MAX: usize = 64;
 
@@ -62,8 +64,12 @@ enum Stop {
 struct Connection {
     node: Arc<Node>,
     session: Session,
-    /// Bytes received and not run yet; no allocation while empty.
+    /// Bytes received; no allocation while empty.
     input: Vec<u8>,
+    /// How many of them were run already.
+    ran: usize,
+    /// Whether input is read to the end of one long command and no further, to become an allocation of its own.
+    own_frame: bool,
     /// The place within a torn command.
     torn: Option<Box<Decoder>>,
     /// Bytes that a torn command still needs at least.
@@ -85,6 +91,8 @@ pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
         session: Session::new(client, owes_password),
         node,
         input: Vec::new(),
+        ran: 0,
+        own_frame: false,
         torn: None,
         needed: 0,
         unsent: VecDeque::new(),
@@ -180,40 +188,9 @@ impl Connection {
     fn read_and_run(&mut self, stream: &Stream, scratch: &mut Scratch) -> io::Result<Stop> {
         let may_run = self.unsent_bytes < OUTPUT_HIGH && self.session.wait.is_none();
         if may_run && self.input.is_empty() && self.torn.is_none() {
-            let mut input = std::mem::take(&mut scratch.input);
-            let result = stream.read_once(|fd| {
-                let got = rustix::io::read(fd, &mut *input)?;
-                Ok((got, got < input.len()))
-            });
-            let stop = match result {
-                Ok(0) => {
-                    self.ended = true;
-                    Ok(Stop::Exhausted)
-                }
-                Ok(got) => {
-                    scratch.tally.bytes_in.add(got as u64);
-                    let ran = self.run(stream, scratch, Source::Scratch(&input[..got]));
-                    ran.map(|(stop, consumed)| {
-                        self.keep(&input[consumed..got], stop);
-                        stop
-                    })
-                }
-                Err(error) => Err(error),
-            };
-            scratch.input = input;
-            return stop;
+            return self.read_into_scratch(stream, scratch);
         }
-        // A long command is read to its very end and no further, so that it has an allocation of its own; and room is made
-        // for what has come and as much again, not for what was announced.
-        let wanted =
-            if self.needed >= OWN_FRAME_FROM { self.needed } else { READ_BYTES.max(self.input.len() / 2) };
-        self.input.reserve_exact(wanted.min(self.input.len().max(READ_BYTES)));
-        let space = self.input.capacity() - self.input.len();
-        let input = &mut self.input;
-        let got = stream.read_once(|fd| {
-            let got = rustix::io::read(fd, rustix::buffer::spare_capacity(input))?;
-            Ok((got, got < space))
-        })?;
+        let got = self.read_into_input(stream)?;
         if got == 0 {
             self.ended = true;
             return Ok(Stop::Exhausted);
@@ -227,40 +204,78 @@ impl Connection {
         if may_run { self.run_kept(stream, scratch) } else { Ok(Stop::OutputHigh) }
     }
 
+    /// Reads into the worker's memory; what is torn is kept.
+    fn read_into_scratch(&mut self, stream: &Stream, scratch: &mut Scratch) -> io::Result<Stop> {
+        let mut input = std::mem::take(&mut scratch.input);
+        let result = stream.read_once(|fd| {
+            let got = rustix::io::read(fd, &mut *input)?;
+            Ok((got, got < input.len()))
+        });
+        let stop = result.and_then(|got| {
+            self.ended = got == 0;
+            scratch.tally.bytes_in.add(got as u64);
+            let (stop, consumed) = self.run(stream, scratch, Source::Shared(&input[..got]))?;
+            self.input.extend_from_slice(&input[consumed..got]);
+            self.settle(stop);
+            Ok(stop)
+        });
+        scratch.input = input;
+        stop
+    }
+
+    /// Reads behind what was received before: room is made for what has come and half as much again, not for what was
+    /// announced, until a quarter of it has come.
+    fn read_into_input(&mut self, stream: &Stream) -> io::Result<usize> {
+        self.own_frame = self.needed >= OWN_FRAME_FROM && self.ran == 0;
+        let held = self.input.len();
+        let room = match self.needed {
+            needed if self.own_frame && needed / 4 <= held => needed,
+            needed if self.own_frame => needed.min(held.max(READ_BYTES)),
+            _ => READ_BYTES.max(held / 2),
+        };
+        if self.input.capacity() - held < room.min(READ_BYTES) {
+            self.input.reserve_exact(room);
+        }
+        let space = self.input.capacity() - held;
+        let input = &mut self.input;
+        stream.read_once(|fd| {
+            let got = rustix::io::read(fd, rustix::buffer::spare_capacity(input))?;
+            Ok((got, got < space))
+        })
+    }
+
     /// Runs what was received before.
     fn run_kept(&mut self, stream: &Stream, scratch: &mut Scratch) -> io::Result<Stop> {
         let input = std::mem::take(&mut self.input);
-        if input.len() >= OWN_FRAME_FROM {
+        if self.own_frame && self.ran == 0 {
             let owner = Bytes::from(input);
             let (stop, consumed) = self.run(stream, scratch, Source::Owned(&owner))?;
-            if consumed == 0 {
+            if consumed < owner.len() {
                 // Nobody else holds it, so this is no copy.
                 self.input = Vec::from(owner);
-                self.runnable = stop != Stop::Exhausted;
-            } else {
-                self.keep(&owner[consumed..], stop);
+                self.ran = consumed;
             }
+            self.settle(stop);
             return Ok(stop);
         }
-        let (stop, consumed) = self.run(stream, scratch, Source::Scratch(&input))?;
-        if consumed == 0 {
-            self.input = input;
-            self.runnable = stop != Stop::Exhausted;
-        } else {
-            self.keep(&input[consumed..], stop);
-        }
+        let (stop, consumed) = self.run(stream, scratch, Source::Shared(&input[self.ran..]))?;
+        self.input = input;
+        self.ran += consumed;
+        self.settle(stop);
         Ok(stop)
     }
 
-    /// Keeps what was not run.
-    fn keep(&mut self, rest: &[u8], stop: Stop) {
-        self.runnable = stop != Stop::Exhausted && stop != Stop::Closing && !rest.is_empty();
-        if rest.is_empty() || stop == Stop::Closing {
+    /// Gives back the room of what was run, and notes whether there is more to run.
+    fn settle(&mut self, stop: Stop) {
+        if self.ran == self.input.len() || stop == Stop::Closing {
             self.input = Vec::new();
-        } else {
-            self.input = Vec::with_capacity(rest.len());
-            self.input.extend_from_slice(rest);
+            self.ran = 0;
+        } else if self.ran > self.input.len() / 2 {
+            self.input.drain(..self.ran);
+            self.input.shrink_to(self.input.len() + READ_BYTES);
+            self.ran = 0;
         }
+        self.runnable = stop != Stop::Exhausted && !self.input.is_empty();
     }
 
     /// Runs whole commands from the start of `source`; returns why it stopped and how many bytes are done with.
@@ -280,6 +295,8 @@ impl Connection {
         let turn_ends = clock + TURN_NANOS;
         self.session.client.active_ms.store(clock / 1_000_000, Relaxed);
         self.needed = 0;
+        out.set_limit(self.node.reply_limit().max(OUTPUT_FLUSH * 2));
+        let mut nothings = 0u32;
         let stop = loop {
             let limits = Limits { bulk_max: BULK_MAX, unauthenticated: self.session.owes_password };
             let frame = &bytes[consumed..];
@@ -287,6 +304,10 @@ impl Connection {
                 Ok(Progress::Nothing(length)) => {
                     consumed += length;
                     decoder.clear();
+                    nothings += 1;
+                    if nothings.is_multiple_of(NOTHINGS_A_LOOK) && boot_nanos() >= turn_ends {
+                        break Stop::Yield;
+                    }
                     continue;
                 }
                 Ok(Progress::Incomplete(needed)) => {
@@ -312,6 +333,12 @@ impl Connection {
                 }
             };
             clock = verdict.1;
+            if out.has_overflowed() {
+                tally.clients_closed_for_buffers.add(1);
+                tracing::warn!(client = self.session.client.id, "a reply was larger than all buffers may be: closed");
+                out.clear();
+                return Err(io::ErrorKind::OutOfMemory.into());
+            }
             match verdict.0 {
                 Verdict::Done => {}
                 again => {
@@ -416,19 +443,30 @@ impl Connection {
                 Some(Next::Sleep(Duration::from_millis(ms)))
             }
             Wait::Awoken => {
-                scratch.out.raw(b"+OK\r\n");
+                if !self.session.wait_is_silent {
+                    scratch.out.raw(b"+OK\r\n");
+                }
                 self.send(stream, &mut scratch.out, &scratch.tally).err().map(|_| Next::Close)
             }
             Wait::Keys(mut wait) => {
                 let cache = &self.node.cache;
                 let now = larder_cache::clock::now();
                 let database = wait.database;
+                wait.found.set_limit(self.node.reply_limit());
                 let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {
                     cache.scan(database, cursor, wanted, now, show)
                 });
+                if wait.found.has_overflowed() {
+                    scratch.tally.clients_closed_for_buffers.add(1);
+                    return Some(Next::Close);
+                }
                 if !is_done {
                     self.session.wait = Some(Wait::Keys(wait));
+                    self.tell();
                     return Some(Next::Yield);
+                }
+                if self.session.wait_is_silent {
+                    return None;
                 }
                 let protocol = self.session.protocol;
                 crate::command::write_keys(&mut wait, &mut Reply { out: &mut scratch.out, protocol });
@@ -447,7 +485,8 @@ impl Connection {
     /// Tells the node what this connection holds now, if that changed.
     fn tell(&mut self) {
         let torn = self.torn.as_ref().map_or(0, |decoder| decoder.bytes());
-        let (input, queued) = (self.input.capacity() + torn, self.session.bytes());
+        // Memory that was reserved and not written to does not exist yet.
+        let (input, queued) = (self.input.len() + torn, self.session.bytes());
         let held = input + self.unsent_bytes + queued;
         if held == self.told {
             return;
@@ -469,7 +508,8 @@ fn pause_step(ms: u64) -> Duration {
 /// Where commands lie while they run.
 #[derive(Clone, Copy)]
 enum Source<'a> {
-    Scratch(&'a [u8]),
+    /// In memory that is used again.
+    Shared(&'a [u8]),
     /// In an allocation that values may be kept in.
     Owned(&'a Bytes),
 }
@@ -477,7 +517,7 @@ enum Source<'a> {
 impl<'a> Source<'a> {
     fn bytes(self) -> &'a [u8] {
         match self {
-            Self::Scratch(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
             Self::Owned(bytes) => bytes,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
+use std::task::Poll;
 use std::time::Duration;
 
 use larder_cache::clock::now;
@@ -16,6 +17,7 @@ use parking_lot::Mutex;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
+use super::buffers::Buffers;
 use super::clients::{Client, Names};
 use super::connection::serve;
 use super::node::Node;
@@ -28,6 +30,10 @@ const BACKLOG: i32 = 4096;
 pub const TCP_KEEPALIVE_S: u64 = 300;
 /// How long accepting rests when files have run out.
 const FILES_REST: Duration = Duration::from_millis(100);
+/// What Linux gives a Unix socket to send from.
+const SEND_BUFFER_USUAL: usize = 208 * 1024;
+/// Less than this would cost more calls than it saves memory.
+const SEND_BUFFER_MIN: usize = 4 * 1024;
 const REFUSAL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// Why a socket could not be opened.
@@ -141,6 +147,16 @@ impl Listener {
         }
     }
 
+    /// Accepts whoever waits already.
+    async fn accept_now(&self) -> Option<RawStream> {
+        let mut accepting = std::pin::pin!(self.accept());
+        std::future::poll_fn(|cx| {
+            let accepted = accepting.as_mut().poll(cx);
+            Poll::Ready(if let Poll::Ready(Ok(raw)) = accepted { Some(raw) } else { None })
+        })
+        .await
+    }
+
     /// Where it listens, as `CLIENT LIST` tells it.
     fn local_address(&self, node: &Node) -> String {
         match self {
@@ -166,7 +182,7 @@ pub async fn accept_all(node: Arc<Node>, listener: Listener, workers: Arc<Vec<Wo
             }
             Err(error) if is_out_of_files(&error) => {
                 drop(reserve.take());
-                if let Ok(raw) = listener.accept().await {
+                if let Some(raw) = listener.accept_now().await {
                     refuse(&raw);
                     node.control.rejected_for_files.add_shared(1);
                 }
@@ -201,6 +217,7 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
         refuse(&raw);
         return;
     }
+    bound_send_buffer(node, &raw);
     let (address, uid) = match &raw {
         RawStream::Unix(stream) => {
             let credentials = rustix::net::sockopt::socket_peercred(stream).ok();
@@ -226,6 +243,23 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
         node.clients.add(&client);
         serve(node, client, owes_password).await;
     });
+}
+
+/// Unread replies in the kernel's buffers are charged to our cgroup as well: all of them together stay near a quarter of the
+/// buffers' limit, so that the more clients there are, the less each may leave unread there.
+fn bound_send_buffer(node: &Node, raw: &RawStream) {
+    let limit = Buffers::limit(node.cache.limit());
+    let each = limit / 4 / node.clients.count().max(1);
+    if each >= SEND_BUFFER_USUAL {
+        return;
+    }
+    // The kernel doubles what it is given, for its own bookkeeping.
+    let bytes = (each / 2).max(SEND_BUFFER_MIN);
+    // With the usual buffer it works as well, only less bounded.
+    let _ = match raw {
+        RawStream::Unix(stream) => rustix::net::sockopt::set_socket_send_buffer_size(stream, bytes),
+        RawStream::Tcp(stream, _) => rustix::net::sockopt::set_socket_send_buffer_size(stream, bytes),
+    };
 }
 
 fn new_client(
@@ -254,6 +288,7 @@ fn new_client(
         queued_bytes: AtomicUsize::new(0),
         no_evict: AtomicBool::new(false),
         no_touch: AtomicBool::new(false),
+        killed: AtomicBool::new(false),
         names: Mutex::new(Names::default()),
     }
 }

@@ -2,10 +2,10 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use larder_cache::Cache;
-use larder_cache::clock::{WallClock, boot_nanos};
+use larder_cache::clock::{WallClock, boot_nanos, now};
+use larder_cache::{Cache, Room};
 use tokio::sync::Notify;
 
 use super::buffers::Buffers;
@@ -14,7 +14,7 @@ use super::pause::Pause;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
 use crate::config::Config;
-use crate::metrics::tally::Tally;
+use crate::metrics::tally::{Counter, Tally};
 
 /// Everything shared.
 #[derive(Debug)]
@@ -47,8 +47,8 @@ pub struct Node {
     pub run_id: String,
     /// The TCP port in use; zero without one.
     pub tcp_port: AtomicI64,
-    /// Whether the metrics page could not be opened.
-    pub metrics_unavailable: AtomicBool,
+    /// How often the metrics page could not be opened.
+    pub metrics_failures: Counter,
     /// Wakes the reclaimer when there is something to free.
     pub reclaim: Notify,
     /// Asks for an orderly stop.
@@ -81,7 +81,7 @@ impl Node {
             started_unix_s: (larder_cache::clock::wall_nanos() / 1_000_000_000) as i64,
             run_id: random_hex(40),
             tcp_port: AtomicI64::new(0),
-            metrics_unavailable: AtomicBool::new(false),
+            metrics_failures: Counter::default(),
             reclaim: Notify::new(),
             stop: Notify::new(),
             config,
@@ -104,10 +104,24 @@ impl Node {
     pub fn change_buffers(&self, from: usize, to: usize) {
         let held = self.buffers.change(from, to);
         self.cache.lend(held);
-        if to > from && held > Buffers::limit(self.cache.limit()) {
-            self.control.clients_closed_for_buffers.add_shared(1);
-            self.clients.close_biggest();
+        if to <= from {
+            return;
         }
+        let limit = Buffers::limit(self.cache.limit());
+        if held > limit && self.clients.close_biggest(limit) {
+            self.control.clients_closed_for_buffers.add_shared(1);
+        }
+        // The cache gives way at once, not when the next write comes.
+        if self.cache.make_room(0, now()) == Room::Busy {
+            self.reclaim.notify_one();
+        }
+    }
+
+    /// Bytes that one command's replies may take before they are sent: what is left of the buffers' limit.
+    #[must_use]
+    pub fn reply_limit(&self) -> usize {
+        let limit = Buffers::limit(self.cache.limit());
+        limit.saturating_sub(self.buffers.held()).max(limit / REPLY_SHARE_MIN)
     }
 
     /// The TCP port in use; zero without one.
@@ -117,6 +131,8 @@ impl Node {
     }
 }
 
+/// One command's replies may take at least this part of the buffers' limit, however full they are.
+const REPLY_SHARE_MIN: usize = 8;
 /// Locks for each of several workers.
 const SHARDS_A_WORKER: usize = 16;
 

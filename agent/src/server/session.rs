@@ -69,8 +69,10 @@ pub struct Session {
     pub transaction: Option<Box<Transaction>>,
     /// What WATCH watches.
     pub watching: Option<Box<Watching>>,
-    /// What must be finished before the next command.
+    /// What must be finished before the next command,
     pub wait: Option<Wait>,
+    /// and whether its reply is not wanted.
+    pub wait_is_silent: bool,
 }
 
 impl Session {
@@ -88,12 +90,19 @@ impl Session {
             transaction: None,
             watching: None,
             wait: None,
+            wait_is_silent: false,
         }
     }
 
     /// Heap bytes that commands have left here.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.transaction.as_ref().map_or(0, |transaction| transaction.bytes)
+        let transaction = self.transaction.as_ref().map_or(0, |transaction| transaction.bytes);
+        let watching = self.watching.as_ref().map_or(0, |watching| watching.bytes);
+        let wait = match &self.wait {
+            Some(Wait::Keys(keys)) => keys.found.len(),
+            _ => 0,
+        };
+        transaction + watching + wait
     }
 }

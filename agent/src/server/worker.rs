@@ -37,6 +37,8 @@ pub struct Scratch {
     pub decoder: Decoder,
     /// This worker's counts.
     pub tally: Arc<Tally>,
+    /// Whether a turn began and did not end: it panicked, and left its client's bytes behind.
+    in_turn: bool,
 }
 
 impl Default for Scratch {
@@ -46,6 +48,7 @@ impl Default for Scratch {
             out: Out::default(),
             decoder: Decoder::default(),
             tally: Arc::default(),
+            in_turn: false,
         }
     }
 }
@@ -57,7 +60,15 @@ thread_local! {
 /// Lends the worker's scratch to one connection's turn, which never waits while it holds it.
 #[inline]
 pub fn with_scratch<T>(turn: impl FnOnce(&mut Scratch) -> T) -> T {
-    SCRATCH.with_borrow_mut(turn)
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.in_turn {
+            *scratch = Scratch { tally: Arc::clone(&scratch.tally), ..Scratch::default() };
+        }
+        scratch.in_turn = true;
+        let result = turn(scratch);
+        scratch.in_turn = false;
+        result
+    })
 }
 
 /// A running worker.

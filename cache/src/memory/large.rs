@@ -81,7 +81,7 @@ impl LargeValues {
     pub(crate) fn dismantle(&mut self, count: usize) -> bool {
         let keep = self.slots.len().saturating_sub(count);
         for large in self.slots.drain(keep..).flatten() {
-            self.bytes -= large.bytes();
+            self.bytes = self.bytes.saturating_sub(large.bytes());
         }
         self.slots.is_empty()
     }

@@ -352,9 +352,9 @@ impl Log {
     pub(crate) fn dismantle(&mut self, count: usize) -> bool {
         for _ in 0..count {
             if self.spare.pop().is_some() {
-                self.held -= 1;
+                self.held = self.held.saturating_sub(1);
             } else if let Some(segment) = self.segments.pop() {
-                self.held -= usize::from(segment.is_some());
+                self.held = self.held.saturating_sub(usize::from(segment.is_some()));
             } else {
                 return true;
             }

@@ -102,6 +102,10 @@ impl Shard {
                     let to = self.log.compact(location, now);
                     self.index.relocate(crate::key::index_hash(hash), location, to);
                 }
+                // With its last living record the segment is gone, and what it held with it.
+                if !self.log.is_segment(number as usize) {
+                    break;
+                }
             }
             self.stats.compactions += 1;
             return Eviction::Progress;

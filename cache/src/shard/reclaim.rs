@@ -3,6 +3,7 @@
 use super::{Remains, Shard};
 use crate::clock::{Millis, boot_nanos};
 use crate::index::Index;
+use crate::memory::ghost::Ghost;
 use crate::memory::log::Log;
 
 /// A segment that held something due is not walked again for so long,
@@ -16,10 +17,7 @@ const DISMANTLE_LARGE: usize = 64;
 
 impl Shard {
     /// Forgets an incarnation: nothing of it is found from here on; its memory is freed by [`reclaim`](Self::reclaim).
-    pub(crate) fn flush(&mut self, incarnation: u32, now: Millis) {
-        for hash in self.watched_and_present(incarnation, now) {
-            self.watches.touch(hash);
-        }
+    pub(crate) fn flush(&mut self, incarnation: u32) {
         let Some(count) = self.counts.remove(&incarnation) else { return };
         self.changed = true;
         self.stats.flushed += count.entries;
@@ -31,20 +29,27 @@ impl Shard {
         }
     }
 
-    /// Hashes of watched keys of an incarnation that hold a live entry.
-    pub(crate) fn watched_and_present(&self, incarnation: u32, now: Millis) -> Vec<u64> {
-        let is_present = |hash: &u64| {
-            let mut found = false;
-            self.index.find(crate::key::index_hash(*hash), |location| {
-                let record = self.log.record(location);
-                found |= record.incarnation() == incarnation
-                    && record.deadline().is_none_or(|deadline| deadline > now)
-                    && self.hash_at(location) == *hash;
-                found
-            });
-            found
+    /// Whether a name has a live entry under an incarnation.
+    pub(crate) fn has_entry(&self, hash: u64, incarnation: u32, name: &[u8], now: Millis) -> bool {
+        let is_it = |location: u32| {
+            let record = self.log.record(location);
+            record.incarnation() == incarnation
+                && record.deadline().is_none_or(|deadline| deadline > now)
+                && self.key_at(location) == name
         };
-        self.watches.of_incarnation(incarnation).filter(is_present).collect()
+        self.index.find(crate::key::index_hash(hash), is_it).is_some()
+    }
+
+    /// Loses all entries after a fault of ours, since none can be trusted any more.
+    pub(crate) fn abandon(&mut self) {
+        self.watches.touch_all();
+        self.stats.abandoned += 1;
+        self.counts.clear();
+        self.ghost = Ghost::default();
+        self.walking = false;
+        self.died = 0;
+        self.changed = true;
+        self.bury_everything();
     }
 
     fn bury_everything(&mut self) {
