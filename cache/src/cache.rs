@@ -273,6 +273,12 @@ impl Cache {
         self.limit.store(bytes.max(MEMORY_MIN), Ordering::Relaxed);
     }
 
+    /// Heap bytes that all shards hold, as last told by each.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     /// The memory limit in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {

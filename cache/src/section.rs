@@ -212,6 +212,32 @@ impl<'c> Section<'c> {
         Ok(())
     }
 
+    /// As [`edit`](Self::edit), but who watches the key sees no change unless `change` says that there was one.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; the value is as it was.
+    pub fn edit_quietly(
+        &mut self,
+        key: &Key<'_>,
+        length: usize,
+        change: impl FnOnce(&mut BytesMut) -> bool,
+    ) -> Result<(), Full> {
+        self.reserve(length.saturating_mul(2) + key.bytes.len())?;
+        let (now, cache) = (self.now, self.cache);
+        let shard = self.shard(key);
+        // An entry that turns out to be past its deadline is a change of its own.
+        let _ = shard.peek(key, now);
+        let watches = std::mem::take(&mut shard.watches);
+        let mut has_changed = false;
+        shard.edit(key, now, |value| has_changed = change(value));
+        shard.watches = watches;
+        if has_changed {
+            shard.watches.touch(key.hash);
+        }
+        cache.publish(shard);
+        Ok(())
+    }
+
     /// Deletes an entry; false if there was none.
     #[inline]
     pub fn remove(&mut self, key: &Key<'_>) -> bool {

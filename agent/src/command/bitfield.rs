@@ -71,11 +71,11 @@ fn read_steps(call: &Call<'_, '_, '_>, read_only: bool) -> std::result::Result<V
     let mut place = 2;
     while args.get(place).is_some() {
         if args.is(place, "OVERFLOW") && args.get(place + 1).is_some() {
-            overflow = match args.at(place + 1).to_ascii_uppercase().as_slice() {
-                b"WRAP" => Overflow::Wrap,
-                b"SAT" => Overflow::Saturate,
-                b"FAIL" => Overflow::Fail,
-                _ => return Err(Failure::new("ERR Invalid OVERFLOW type specified")),
+            overflow = match () {
+                () if args.is(place + 1, "WRAP") => Overflow::Wrap,
+                () if args.is(place + 1, "SAT") => Overflow::Saturate,
+                () if args.is(place + 1, "FAIL") => Overflow::Fail,
+                () => return Err(Failure::new("ERR Invalid OVERFLOW type specified")),
             };
             place += 2;
             continue;
@@ -153,10 +153,14 @@ pub(super) fn bitfield(call: &mut Call<'_, '_, '_>) -> Result {
     check_length(call, end)?;
     let mut results = Vec::with_capacity(steps.len());
     let length = call.section.peek(&call.keys[0]).map_or(0, |view| view.value.len()).max(end);
-    call.section.edit(&call.keys[0], length, |value| {
-        if value.len() < end {
+    // As in Redis: the string is as long as the steps need even if all of them fail, but that alone is no change that who
+    // watches the key would see.
+    call.section.edit_quietly(&call.keys[0], length, |value| {
+        let grows = value.len() < end;
+        if grows {
             value.resize(end, 0);
         }
+        let mut has_changed = false;
         for &step in &steps {
             let old = load(value, step);
             let (new, result) = match step.action {
@@ -174,9 +178,11 @@ pub(super) fn bitfield(call: &mut Call<'_, '_, '_>) -> Result {
             };
             if let Some(new) = new {
                 save(value, step, new);
+                has_changed |= grows || new != old;
             }
             results.push(result);
         }
+        has_changed
     })?;
     call.reply.array(results.len());
     for result in results {

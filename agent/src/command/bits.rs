@@ -23,15 +23,21 @@ pub(super) fn setbit(call: &mut Call<'_, '_, '_>) -> Result {
     let bit = call.args.int(3).ok().filter(|bit| (0..=1).contains(bit)).ok_or(BAD_BIT)? as u8;
     let (byte, shift) = (offset / 8, 7 - offset % 8);
     check_length(call, byte + 1)?;
-    let mut old = 0;
-    let length = call.section.peek(&call.keys[0]).map_or(0, |view| view.value.len()).max(byte + 1);
-    call.section.edit(&call.keys[0], length, |value| {
-        if value.len() <= byte {
-            value.resize(byte + 1, 0);
-        }
-        old = value[byte] >> shift & 1;
-        value[byte] = value[byte] & !(1 << shift) | bit << shift;
-    })?;
+    let at = |value: &[u8]| value.get(byte).map(|byte| byte >> shift & 1);
+    let (old, length) = match call.section.peek(&call.keys[0]) {
+        Some(view) => (at(&view.value), view.value.len()),
+        None => (None, 0),
+    };
+    // A bit that is as it should be is no change, which who watches the key would see.
+    if old != Some(bit) {
+        call.section.edit(&call.keys[0], length.max(byte + 1), |value| {
+            if value.len() <= byte {
+                value.resize(byte + 1, 0);
+            }
+            value[byte] = value[byte] & !(1 << shift) | bit << shift;
+        })?;
+    }
+    let old = old.unwrap_or(0);
     call.reply.int(i64::from(old));
     Ok(())
 }
@@ -83,29 +89,42 @@ impl Range {
     }
 }
 
-/// Whether the option at a place says BIT (not BYTE).
-fn unit(call: &Call<'_, '_, '_>, place: usize) -> std::result::Result<bool, Failure> {
-    match call.args.get(place) {
-        None => Ok(false),
-        Some(_) if call.args.is(place, "BIT") => Ok(true),
-        Some(_) if call.args.is(place, "BYTE") => Ok(false),
-        Some(_) => Err(SYNTAX),
+/// Where to look, as start, end and unit from a place on say; each may be missing.
+#[derive(Clone, Copy)]
+struct Bounds {
+    start: i64,
+    /// `None` for up to the last byte.
+    end: Option<i64>,
+    in_bits: bool,
+}
+
+impl Bounds {
+    /// In the order of Valkey: the unit is looked at before the end.
+    fn read(call: &Call<'_, '_, '_>, place: usize) -> std::result::Result<Self, Failure> {
+        if call.args.len() > place + 3 {
+            return Err(SYNTAX);
+        }
+        let start = if call.args.get(place).is_some() { call.args.int(place)? } else { 0 };
+        let in_bits = match call.args.get(place + 2) {
+            None => false,
+            Some(_) if call.args.is(place + 2, "BIT") => true,
+            Some(_) if call.args.is(place + 2, "BYTE") => false,
+            Some(_) => return Err(SYNTAX),
+        };
+        let end = if call.args.get(place + 1).is_some() { Some(call.args.int(place + 1)?) } else { None };
+        Ok(Self { start, end, in_bits })
+    }
+
+    fn of(self, value: &[u8]) -> Range {
+        range(self.start, self.end.unwrap_or(-1), value.len(), self.in_bits)
     }
 }
 
 pub(super) fn bitcount(call: &mut Call<'_, '_, '_>) -> Result {
-    let bounds = match call.args.len() {
-        2 => None,
-        4 | 5 => {
-            let (start, end) = (call.args.int(2)?, call.args.int(3)?);
-            Some((start, end, unit(call, 4)?))
-        }
-        _ => return Err(SYNTAX),
-    };
+    let bounds = Bounds::read(call, 2)?;
     let count = call.section.get(&call.keys[0]).map_or(0, |view| {
         let value = &*view.value;
-        let (start, end, in_bits) = bounds.unwrap_or((0, -1, false));
-        let range = range(start, end, value.len(), in_bits);
+        let range = bounds.of(value);
         range.bytes.clone().map(|place| i64::from(range.byte(value, place, 0).count_ones())).sum()
     });
     call.reply.int(count);
@@ -117,13 +136,7 @@ pub(super) fn bitpos(call: &mut Call<'_, '_, '_>) -> Result {
     if !(0..=1).contains(&bit) {
         return Err(Failure::new("ERR The bit argument must be 1 or 0."));
     }
-    if call.args.len() > 6 {
-        return Err(SYNTAX);
-    }
-    let start = if call.args.len() > 3 { call.args.int(3)? } else { 0 };
-    let end_given = call.args.len() > 4;
-    let end = if end_given { call.args.int(4)? } else { -1 };
-    let in_bits = unit(call, 5)?;
+    let bounds = Bounds::read(call, 3)?;
     let found = match call.section.get(&call.keys[0]) {
         None => {
             if bit == 1 {
@@ -134,7 +147,7 @@ pub(super) fn bitpos(call: &mut Call<'_, '_, '_>) -> Result {
         }
         Some(view) => {
             let value = &*view.value;
-            let range = range(start, end, value.len(), in_bits);
+            let range = bounds.of(value);
             let wanted = bit as u8;
             // What does not count must not look like a find.
             let filler = if wanted == 1 { 0x00 } else { 0xFF };
@@ -146,7 +159,9 @@ pub(super) fn bitpos(call: &mut Call<'_, '_, '_>) -> Result {
             match found {
                 Some(place) => place,
                 // A string without end given counts as followed by zeros.
-                None if bit == 0 && !end_given && !range.bytes.is_empty() => (value.len() * 8) as i64,
+                None if bit == 0 && bounds.end.is_none() && !range.bytes.is_empty() => {
+                    (value.len() * 8) as i64
+                }
                 None => -1,
             }
         }
@@ -156,12 +171,12 @@ pub(super) fn bitpos(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn bitop(call: &mut Call<'_, '_, '_>) -> Result {
-    let operation: fn(u8, u8) -> u8 = match call.args.at(1).to_ascii_uppercase().as_slice() {
-        b"AND" => |a, b| a & b,
-        b"OR" => |a, b| a | b,
-        b"XOR" => |a, b| a ^ b,
-        b"NOT" => |a, _| !a,
-        _ => return Err(SYNTAX),
+    let operation: fn(u8, u8) -> u8 = match () {
+        () if call.args.is(1, "AND") => |a, b| a & b,
+        () if call.args.is(1, "OR") => |a, b| a | b,
+        () if call.args.is(1, "XOR") => |a, b| a ^ b,
+        () if call.args.is(1, "NOT") => |a, _| !a,
+        () => return Err(SYNTAX),
     };
     let is_not = call.args.is(1, "NOT");
     let [to, sources @ ..] = call.keys else { return Err(SYNTAX) };

@@ -1,9 +1,10 @@
 //! `CLIENT`: who is connected, and what a connection says of itself.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::failure::{Failure, NOT_AN_INTEGER, SYNTAX};
+use super::failure::{Failure, NOT_AN_INTEGER, SYNTAX, shown, subcommand_syntax};
 use super::hello::lacks_subcommand;
 use super::outcome::{Call, Result};
 use crate::resp::number::parse_i64;
@@ -22,25 +23,36 @@ pub(super) fn id(call: &mut Call<'_, '_, '_>) -> Result {
 pub(super) fn getname(call: &mut Call<'_, '_, '_>) -> Result {
     let name = call.session.client.names.lock().name.clone();
     if name.is_empty() {
-        call.reply.null()
+        call.reply.null();
     } else {
-        call.reply.bulk(name.as_bytes())
+        call.reply.bulk(name.as_bytes());
     }
     Ok(())
 }
 
-fn is_plain(text: &[u8]) -> bool {
-    text.iter().all(u8::is_ascii_graphic)
+/// Bytes of the longest name, of a connection or of its library.
+const NAME_MAX: usize = 1024;
+
+/// Text that stands in CLIENT LIST: no spaces, no line ends, not too long. Fails with what is given, or for the length.
+fn checked(
+    text: &[u8],
+    what: &str,
+    refused: impl FnOnce() -> Failure,
+) -> std::result::Result<Box<str>, Failure> {
+    if text.len() > NAME_MAX {
+        return Err(Failure::with(format!("ERR {what} cannot be longer than {NAME_MAX} bytes")));
+    }
+    match std::str::from_utf8(text) {
+        Ok(plain) if plain.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(plain.into()),
+        _ => Err(refused()),
+    }
 }
 
-/// A connection's name, which must not hold spaces or line ends.
+/// A connection's name.
 pub(super) fn checked_name(name: &[u8]) -> std::result::Result<Box<str>, Failure> {
-    const REFUSED: Failure =
-        Failure::new("ERR Client names cannot contain spaces, newlines or special characters.");
-    if !is_plain(name) {
-        return Err(REFUSED);
-    }
-    std::str::from_utf8(name).map(Into::into).map_err(|_| REFUSED)
+    checked(name, "Client names", || {
+        Failure::new("ERR Client names cannot contain spaces, newlines or special characters.")
+    })
 }
 
 pub(super) fn setname(call: &mut Call<'_, '_, '_>) -> Result {
@@ -51,20 +63,16 @@ pub(super) fn setname(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn setinfo(call: &mut Call<'_, '_, '_>) -> Result {
-    let text = call.args.at(3);
-    let attribute = String::from_utf8_lossy(call.args.at(2)).into_owned();
-    let refuse =
-        || Failure::with(format!("ERR {attribute} cannot contain spaces, newlines or special characters."));
-    let value: Box<str> = match std::str::from_utf8(text) {
-        Ok(value) if is_plain(text) => value.into(),
-        _ => return Err(refuse()),
-    };
-    let mut names = call.session.client.names.lock();
-    match () {
-        () if call.args.is(2, "lib-name") => names.library = value,
-        () if call.args.is(2, "lib-ver") => names.version = value,
-        () => return Err(Failure::with(format!("ERR Unrecognized option '{attribute}'"))),
+    let attribute = shown(call.args.at(2));
+    let is_version = call.args.is(2, "lib-ver");
+    if !is_version && !call.args.is(2, "lib-name") {
+        return Err(Failure::with(format!("ERR Unrecognized option '{attribute}'")));
     }
+    let value = checked(call.args.at(3), &attribute, || {
+        Failure::with(format!("ERR {attribute} cannot contain spaces, newlines or special characters."))
+    })?;
+    let mut names = call.session.client.names.lock();
+    *if is_version { &mut names.version } else { &mut names.library } = value;
     drop(names);
     call.reply.ok();
     Ok(())
@@ -126,10 +134,12 @@ fn client_id(text: &[u8]) -> std::result::Result<u64, Failure> {
 
 /// Whether a TYPE is one that connections here have.
 fn is_normal(kind: &[u8]) -> std::result::Result<bool, Failure> {
-    match kind.to_ascii_lowercase().as_slice() {
-        b"normal" => Ok(true),
-        b"master" | b"primary" | b"replica" | b"slave" | b"pubsub" => Ok(false),
-        _ => Err(Failure::with(format!("ERR Unknown client type '{}'", String::from_utf8_lossy(kind)))),
+    const OTHERS: [&str; 5] = ["master", "primary", "replica", "slave", "pubsub"];
+    let is = |word: &str| kind.eq_ignore_ascii_case(word.as_bytes());
+    match () {
+        () if is("normal") => Ok(true),
+        () if OTHERS.into_iter().any(is) => Ok(false),
+        () => Err(Failure::with(format!("ERR Unknown client type '{}'", shown(kind)))),
     }
 }
 
@@ -147,7 +157,7 @@ pub(super) fn list(call: &mut Call<'_, '_, '_>) -> Result {
                 .args
                 .from(3)
                 .map(|text| parse_i64(text).ok_or(Failure::new("ERR Invalid client ID")))
-                .collect::<std::result::Result<Vec<_>, _>>()?;
+                .collect::<std::result::Result<HashSet<_>, _>>()?;
             all.retain(|client| wanted.contains(&(client.id as i64)));
         }
         _ => return Err(SYNTAX),
@@ -160,45 +170,40 @@ pub(super) fn list(call: &mut Call<'_, '_, '_>) -> Result {
 
 /// Which connections CLIENT KILL means.
 #[derive(Default)]
-struct Filter {
+struct Filter<'a> {
     id: Option<u64>,
-    address: Option<String>,
-    local_address: Option<String>,
-    user: Option<Vec<u8>>,
+    address: Option<&'a [u8]>,
+    local_address: Option<&'a [u8]>,
     normal: Option<bool>,
     age_min_s: Option<u64>,
     spares_me: bool,
 }
 
-impl Filter {
-    fn read(call: &Call<'_, '_, '_>) -> std::result::Result<Self, Failure> {
+impl<'a> Filter<'a> {
+    fn read(call: &Call<'a, '_, '_>) -> std::result::Result<Self, Failure> {
+        let args = call.args;
         let mut filter = Self { spares_me: true, ..Self::default() };
-        if call.args.len() % 2 != 0 {
-            return Err(SYNTAX);
-        }
-        for place in (2..call.args.len()).step_by(2) {
-            let value = call.args.at(place + 1);
-            let text = || Some(String::from_utf8_lossy(value).into_owned());
+        for place in (2..args.len()).step_by(2) {
+            let Some(value) = args.get(place + 1) else { return Err(SYNTAX) };
             match () {
-                () if call.args.is(place, "ID") => filter.id = Some(client_id(value)?),
-                () if call.args.is(place, "ADDR") => filter.address = text(),
-                () if call.args.is(place, "LADDR") => filter.local_address = text(),
-                () if call.args.is(place, "TYPE") => filter.normal = Some(is_normal(value)?),
-                () if call.args.is(place, "USER") => {
+                () if args.is(place, "ID") => filter.id = Some(client_id(value)?),
+                () if args.is(place, "ADDR") => filter.address = Some(value),
+                () if args.is(place, "LADDR") => filter.local_address = Some(value),
+                () if args.is(place, "TYPE") => filter.normal = Some(is_normal(value)?),
+                // The only user there is, whom everybody is.
+                () if args.is(place, "USER") => {
                     if value != b"default" {
-                        let name = String::from_utf8_lossy(value);
-                        return Err(Failure::with(format!("ERR No such user '{name}'")));
+                        return Err(Failure::with(format!("ERR No such user '{}'", shown(value))));
                     }
-                    filter.user = Some(value.to_vec());
                 }
-                () if call.args.is(place, "SKIPME") => {
-                    filter.spares_me = match value.to_ascii_lowercase().as_slice() {
-                        b"yes" => true,
-                        b"no" => false,
-                        _ => return Err(SYNTAX),
+                () if args.is(place, "SKIPME") => {
+                    filter.spares_me = match () {
+                        () if args.is(place + 1, "yes") => true,
+                        () if args.is(place + 1, "no") => false,
+                        () => return Err(SYNTAX),
                     };
                 }
-                () if call.args.is(place, "MAXAGE") => {
+                () if args.is(place, "MAXAGE") => {
                     let age = parse_i64(value).filter(|age| *age > 0).ok_or(NOT_AN_INTEGER)?;
                     filter.age_min_s = Some(age as u64);
                 }
@@ -211,8 +216,8 @@ impl Filter {
     fn means(&self, client: &Client, me: u64, now_ms: u64) -> bool {
         !(self.spares_me && client.id == me)
             && self.id.is_none_or(|id| id == client.id)
-            && self.address.as_ref().is_none_or(|address| *address == client.address)
-            && self.local_address.as_ref().is_none_or(|address| *address == client.local_address)
+            && self.address.is_none_or(|address| address == client.address.as_bytes())
+            && self.local_address.is_none_or(|address| address == client.local_address.as_bytes())
             && self.normal.is_none_or(|normal| normal)
             && self.age_min_s.is_none_or(|age| now_ms.saturating_sub(client.connected_ms) / 1000 >= age)
     }
@@ -229,8 +234,7 @@ fn end(call: &mut Call<'_, '_, '_>, client: &Arc<Client>) {
 pub(super) fn kill(call: &mut Call<'_, '_, '_>) -> Result {
     let all = call.node.clients.all();
     if call.args.len() == 3 {
-        let address = String::from_utf8_lossy(call.args.at(2)).into_owned();
-        let found = all.iter().find(|client| client.address == address);
+        let found = all.iter().find(|client| client.address.as_bytes() == call.args.at(2));
         let client = found.ok_or(Failure::new("ERR No such client"))?;
         end(call, client);
         call.reply.ok();
@@ -250,7 +254,7 @@ pub(super) fn pause(call: &mut Call<'_, '_, '_>) -> Result {
         4 if call.args.is(3, "ALL") => true,
         4 if call.args.is(3, "WRITE") => false,
         4 => return Err(Failure::new("ERR CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(SYNTAX),
+        _ => return Err(subcommand_syntax("CLIENT", call.args.at(1))),
     };
     let ms =
         parse_i64(call.args.at(2)).ok_or(Failure::new("ERR timeout is not an integer or out of range"))?;
@@ -270,7 +274,7 @@ pub(super) fn unpause(call: &mut Call<'_, '_, '_>) -> Result {
 
 pub(super) fn unblock(call: &mut Call<'_, '_, '_>) -> Result {
     if call.args.len() > 4 {
-        return Err(super::failure::wrong_arity("client|unblock"));
+        return Err(subcommand_syntax("CLIENT", call.args.at(1)));
     }
     if call.args.len() == 4 && !call.args.is(3, "TIMEOUT") && !call.args.is(3, "ERROR") {
         return Err(Failure::new("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));

@@ -1,6 +1,6 @@
 //! `COMMAND`: the table of commands, told over the wire.
 
-use super::failure::Failure;
+use super::failure::{Failure, PATTERN_TOO_LONG};
 use super::glob;
 use super::outcome::{Call, Result};
 use super::table::{COMMANDS, Command, find};
@@ -59,7 +59,11 @@ pub(super) fn info(call: &mut Call<'_, '_, '_>) -> Result {
     for name in names {
         match find_any(name) {
             Some(command) => describe(call, command),
-            None => call.reply.null_array(),
+            None => call.reply.null(),
+        }
+        // Nothing more can be added to a reply that is too long already.
+        if call.reply.out.has_overflowed() {
+            break;
         }
     }
     Ok(())
@@ -84,7 +88,12 @@ pub(super) fn docs(call: &mut Call<'_, '_, '_>) -> Result {
     let commands: Vec<_> =
         if call.args.len() == 2 { offered(call) } else { call.args.from(2).filter_map(find_any).collect() };
     call.reply.map(commands.len());
-    commands.into_iter().for_each(|command| document(call, command));
+    for command in commands {
+        document(call, command);
+        if call.reply.out.has_overflowed() {
+            break;
+        }
+    }
     Ok(())
 }
 
@@ -103,18 +112,25 @@ pub(super) fn list(call: &mut Call<'_, '_, '_>) -> Result {
         names.push(command.name);
         names.extend(command.subcommands.iter().map(|sub| sub.name));
     }
-    names.retain(|name| {
-        pattern.is_none_or(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
-    });
+    if let Some(pattern) = pattern {
+        if pattern.len() > glob::PATTERN_MAX {
+            return Err(PATTERN_TOO_LONG);
+        }
+        let pattern = pattern.to_ascii_lowercase();
+        names.retain(|name| glob::matches(&pattern, name.as_bytes()));
+    }
     call.reply.array(names.len());
     names.iter().for_each(|name| call.reply.bulk(name.as_bytes()));
     Ok(())
 }
 
 pub(super) fn getkeys(call: &mut Call<'_, '_, '_>) -> Result {
-    let mut command = find(call.args.at(2)).ok_or(Failure::new("ERR Invalid command specified"))?;
-    if let Some(sub) = call.args.get(3).and_then(|name| command.subcommand(name)) {
-        command = sub;
+    const INVALID: Failure = Failure::new("ERR Invalid command specified");
+    let mut command = find(call.args.at(2)).ok_or(INVALID)?;
+    if !command.subcommands.is_empty()
+        && let Some(name) = call.args.get(3)
+    {
+        command = command.subcommand(name).ok_or(INVALID)?;
     }
     let count = call.args.len() - 2;
     if command.keys.first == 0 {

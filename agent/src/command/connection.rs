@@ -4,10 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::Database;
 
-use super::failure::{Failure, NO_SUCH_DATABASE, NOT_AN_INTEGER, wrong_arity};
+use super::failure::{Failure, NO_SUCH_DATABASE, wrong_arity};
 use super::outcome::{Call, Result};
 use crate::resp::Protocol;
 use crate::server::session::Replies;
+
+const NOT_AN_I32: Failure =
+    Failure::new("ERR value is out of range, value must between -2147483648 and 2147483647");
 
 pub(super) fn ping(call: &mut Call<'_, '_, '_>) -> Result {
     match call.args.len() {
@@ -25,8 +28,7 @@ pub(super) fn echo(call: &mut Call<'_, '_, '_>) -> Result {
 
 /// The database that the argument at a place names.
 pub(super) fn database(call: &Call<'_, '_, '_>, place: usize) -> std::result::Result<Database, Failure> {
-    let number = call.args.int(place)?;
-    let number = i32::try_from(number).map_err(|_| NOT_AN_INTEGER)?;
+    let number = i32::try_from(call.args.int(place)?).map_err(|_| NOT_AN_I32)?;
     Database::try_from(number)
         .ok()
         .filter(|&number| number < call.node.cache.databases())

@@ -17,8 +17,11 @@ fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(to) {
         return if call.section.peek(from).is_some() { Ok(()) } else { Err(NO_SUCH_KEY) };
     }
-    let (value, deadline) = call.section.take(from).ok_or(NO_SUCH_KEY)?;
+    let found = call.section.peek(from).map(|view| (view.value.to_bytes(), view.deadline));
+    let (value, deadline) = found.ok_or(NO_SUCH_KEY)?;
+    // Stored first and removed then: if there is no room for it, it is still where it was.
     call.section.set(to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At))?;
+    call.section.remove(from);
     Ok(())
 }
 

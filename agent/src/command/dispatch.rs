@@ -50,10 +50,10 @@ pub fn execute(
             if failure == OUT_OF_MEMORY {
                 tally.out_of_memory.add(1);
             }
-            let is_exec = args.is(0, "exec") && session.transaction.is_some();
-            if is_exec {
+            if args.is(0, "exec") {
                 super::transaction::abandon(node, session);
-                out.error(&format!("EXECABORT Transaction discarded because of: {failure}"));
+                let reason = failure.0.strip_prefix("ERR ").unwrap_or(&failure.0);
+                out.error(&format!("EXECABORT Transaction discarded because of: {reason}"));
             } else {
                 out.error(&failure.0);
             }

@@ -2,7 +2,7 @@
 
 use larder_cache::clock::{DEADLINE_MAX, Millis};
 
-use super::failure::{Failure, invalid_expire};
+use super::failure::{Failure, invalid_expire, shown};
 use super::outcome::{Call, Result};
 use crate::resp::number::parse_i64;
 
@@ -87,14 +87,14 @@ struct Conditions {
 impl Conditions {
     fn read(call: &Call<'_, '_, '_>) -> std::result::Result<Self, Failure> {
         let mut found = Self::default();
-        for option in call.args.from(3) {
-            match option.to_ascii_uppercase().as_slice() {
-                b"NX" => found.nx = true,
-                b"XX" => found.xx = true,
-                b"GT" => found.gt = true,
-                b"LT" => found.lt = true,
-                _ => {
-                    let option = String::from_utf8_lossy(option);
+        for place in 3..call.args.len() {
+            match () {
+                () if call.args.is(place, "NX") => found.nx = true,
+                () if call.args.is(place, "XX") => found.xx = true,
+                () if call.args.is(place, "GT") => found.gt = true,
+                () if call.args.is(place, "LT") => found.lt = true,
+                () => {
+                    let option = shown(call.args.at(place));
                     return Err(Failure::with(format!("ERR Unsupported option {option}")));
                 }
             }

@@ -2,13 +2,13 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::failure::{Failure, wrong_arity};
+use super::failure::{Failure, shown, wrong_arity};
 use super::outcome::{Call, Result};
 use crate::resp::Protocol;
 use crate::resp::number::parse_i64;
 
 /// The version of Redis whose behaviour clients may rely on.
-pub const REDIS_VERSION: &str = "7.4.0";
+pub(super) const REDIS_VERSION: &str = "7.4.0";
 
 const WRONG_PASSWORD: Failure = Failure::new("WRONGPASS invalid username-password pair or user is disabled.");
 
@@ -59,8 +59,7 @@ pub(super) fn hello(call: &mut Call<'_, '_, '_>) -> Result {
             name = Some(super::client::checked_name(call.args.at(place + 1))?);
             place += 2;
         } else {
-            let option = String::from_utf8_lossy(option);
-            return Err(Failure::with(format!("ERR Syntax error in HELLO option '{option}'")));
+            return Err(Failure::with(format!("ERR Syntax error in HELLO option '{}'", shown(option))));
         }
     }
     if let Some((user, password)) = credentials {
@@ -107,5 +106,5 @@ fn introduce(call: &mut Call<'_, '_, '_>) {
 
 /// The error of a container that was called without a subcommand.
 pub(super) fn lacks_subcommand(call: &Call<'_, '_, '_>) -> Failure {
-    wrong_arity(&String::from_utf8_lossy(call.args.at(0)).to_ascii_lowercase())
+    wrong_arity(&shown(call.args.at(0)).to_ascii_lowercase())
 }

@@ -24,11 +24,10 @@ const SECTIONS: [Section; 10] = [
 ];
 
 pub(super) fn info(call: &mut Call<'_, '_, '_>) -> Result {
-    let asked: Vec<String> =
-        call.args.from(1).map(|name| String::from_utf8_lossy(name).to_ascii_lowercase()).collect();
-    let is_asked = |word: &str| asked.iter().any(|name| name == word);
+    let args = call.args;
+    let is_asked = |word: &str| args.from(1).any(|name| name.eq_ignore_ascii_case(word.as_bytes()));
     let everything = is_asked("all") || is_asked("everything");
-    let defaults = asked.is_empty() || is_asked("default");
+    let defaults = args.len() == 1 || is_asked("default");
     let mut text = String::with_capacity(4096);
     for (name, by_default, write) in SECTIONS {
         if everything || is_asked(name) || (defaults && by_default) {

@@ -4,18 +4,24 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use larder_cache::Cursor;
 
-use super::failure::{Failure, NOT_AN_INTEGER, SYNTAX};
-use super::glob;
+use super::failure::{Failure, NOT_AN_INTEGER, PATTERN_TOO_LONG, SYNTAX};
+use super::glob::{self, Pattern};
 use super::outcome::{Call, Result};
 use crate::resp::Out;
 use crate::server::session::{KeysWait, Wait};
 
 /// Names that one slice of KEYS looks at: some tens of microseconds.
-const KEYS_SLICE: usize = 1024;
+const KEYS_SLICE: usize = 128;
 /// The most that one SCAN looks at, whatever COUNT says: COUNT is a hint, and 10,000 take about a millisecond.
 const SCAN_COUNT_MAX: i64 = 10_000;
 /// Redis's default for COUNT.
 const SCAN_COUNT: i64 = 10;
+/// Names looked at between two looks at what matching them has cost,
+const CHUNK: usize = 16;
+/// and steps of matching after which a slice of KEYS, or one SCAN, ends: about a millisecond.
+const SLICE_STEPS: usize = 1 << 18;
+/// Steps after which KEYS is given up inside a transaction, where it cannot take turns with others.
+const TRANSACTION_STEPS: usize = 1 << 26;
 
 pub(super) fn exists(call: &mut Call<'_, '_, '_>) -> Result {
     let found = call.keys.iter().filter(|key| call.section.peek(key).is_some()).count();
@@ -41,11 +47,43 @@ pub(super) fn dbsize(call: &mut Call<'_, '_, '_>) -> Result {
     Ok(())
 }
 
+/// Looks at about `wanted` names from a cursor on, fewer if matching them takes long, and hands on those that match; no
+/// pattern matches all. `scan` looks at so many names from a cursor on. Returns where to go on.
+fn look(
+    mut cursor: Cursor,
+    wanted: usize,
+    pattern: Option<&mut Pattern<'_>>,
+    mut scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor,
+    mut found: impl FnMut(&[u8]),
+) -> Cursor {
+    let Some(pattern) = pattern else { return scan(cursor, wanted, &mut found) };
+    let last = pattern.steps() + SLICE_STEPS;
+    for done in (0..wanted).step_by(CHUNK) {
+        cursor = scan(cursor, CHUNK.min(wanted - done), &mut |name| {
+            if pattern.matches(name) {
+                found(name);
+            }
+        });
+        if cursor == Cursor(0) || pattern.steps() >= last {
+            break;
+        }
+    }
+    cursor
+}
+
+/// A pattern of a command; `None` if it matches every name.
+fn pattern_of(text: &[u8]) -> std::result::Result<Option<Pattern<'_>>, Failure> {
+    let pattern = Pattern::new(text).ok_or(PATTERN_TOO_LONG)?;
+    Ok(Some(pattern).filter(|_| !glob::is_everything(text)))
+}
+
 pub(super) fn keys(call: &mut Call<'_, '_, '_>) -> Result {
+    let text = call.args.at(1);
+    pattern_of(text)?;
     let mut wait = KeysWait {
         cursor: Cursor(0),
         database: call.session.database,
-        pattern: call.args.at(1).into(),
+        pattern: text.into(),
         found: Out::default(),
         count: 0,
     };
@@ -54,25 +92,38 @@ pub(super) fn keys(call: &mut Call<'_, '_, '_>) -> Result {
         return Ok(());
     }
     let database = wait.database;
-    while !step(&mut wait, |cursor, wanted, show| call.section.scan(database, cursor, wanted, show)) {}
+    let mut steps = 0;
+    loop {
+        steps += slice(&mut wait, |cursor, wanted, show| call.section.scan(database, cursor, wanted, show));
+        if wait.cursor == Cursor(0) {
+            break;
+        }
+        if steps > TRANSACTION_STEPS {
+            return Err(Failure::new(
+                "ERR KEYS takes too long for a transaction: send it by itself, or use SCAN",
+            ));
+        }
+    }
     write_names(&mut wait, &mut call.reply);
     Ok(())
 }
 
-/// Collects the names of one slice; true when there are no more.
-pub fn step(
-    wait: &mut KeysWait,
-    mut scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor,
-) -> bool {
+/// Collects the names of one slice; returns what matching them cost.
+fn slice(wait: &mut KeysWait, scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor) -> usize {
     let KeysWait { cursor, pattern, found, count, .. } = wait;
-    let everything = glob::is_everything(pattern);
-    *cursor = scan(*cursor, KEYS_SLICE, &mut |name| {
-        if everything || glob::matches(pattern, name) {
-            found.bulk(name);
-            *count += 1;
-        }
+    // That it is not too long was seen to before.
+    let mut pattern = pattern_of(pattern).ok().flatten();
+    *cursor = look(*cursor, KEYS_SLICE, pattern.as_mut(), scan, |name| {
+        found.bulk(name);
+        *count += 1;
     });
-    *cursor == Cursor(0)
+    pattern.map_or(0, |pattern| pattern.steps())
+}
+
+/// Collects the names of one slice; true when there are no more.
+pub fn step(wait: &mut KeysWait, scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor) -> bool {
+    slice(wait, scan);
+    wait.cursor == Cursor(0)
 }
 
 /// Replies with the names that were collected.
@@ -81,11 +132,26 @@ pub fn write_names(wait: &mut KeysWait, reply: &mut crate::resp::Reply<'_>) {
     reply.out.adopt(std::mem::take(&mut wait.found));
 }
 
-pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
-    let cursor = std::str::from_utf8(call.args.at(1))
+/// A cursor as C's `strtoul` reads it: nothing is zero, a minus wraps around, and all behind a NUL is ignored.
+fn cursor_of(text: &[u8]) -> Option<u64> {
+    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
+    let (negative, digits) = match text {
+        [] => return Some(0),
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    // Rust would take another sign.
+    let number = std::str::from_utf8(digits)
         .ok()
-        .and_then(|text| text.parse::<u64>().ok())
-        .ok_or(Failure::new("ERR invalid cursor"))?;
+        .filter(|_| digits.first().is_some_and(u8::is_ascii_digit))?
+        .parse::<u64>()
+        .ok()?;
+    Some(if negative { number.wrapping_neg() } else { number })
+}
+
+pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
+    let cursor = Cursor(cursor_of(call.args.at(1)).ok_or(Failure::new("ERR invalid cursor"))?);
     let (mut pattern, mut count, mut wants_strings) = (None, SCAN_COUNT, true);
     let mut place = 2;
     while let Some(_option) = call.args.get(place) {
@@ -96,7 +162,7 @@ pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
                 return Err(SYNTAX);
             }
         } else if call.args.is(place, "MATCH") {
-            pattern = Some(value).filter(|pattern| !glob::is_everything(pattern));
+            pattern = pattern_of(value)?;
         } else if call.args.is(place, "TYPE") {
             wants_strings = value.eq_ignore_ascii_case(b"string");
         } else {
@@ -109,15 +175,20 @@ pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
     let wanted = count.min(SCAN_COUNT_MAX) as usize;
     let database = call.session.database;
     let show = |name: &[u8]| {
-        if wants_strings && pattern.is_none_or(|pattern| glob::matches(pattern, name)) {
+        if wants_strings {
             names.bulk(name);
             found += 1;
         }
     };
+    let (cache, now) = (&call.node.cache, call.section.now());
     let next = if call.in_transaction {
-        call.section.scan(database, Cursor(cursor), wanted, show)
+        let section = &mut *call.section;
+        let scan = |cursor, wanted, show: &mut dyn FnMut(&[u8])| section.scan(database, cursor, wanted, show);
+        look(cursor, wanted, pattern.as_mut(), scan, show)
     } else {
-        call.node.cache.scan(database, Cursor(cursor), wanted, call.section.now(), show)
+        let scan =
+            |cursor, wanted, show: &mut dyn FnMut(&[u8])| cache.scan(database, cursor, wanted, now, show);
+        look(cursor, wanted, pattern.as_mut(), scan, show)
     };
     call.reply.array(2);
     call.reply.bulk(itoa::Buffer::new().format(next.0).as_bytes());
@@ -155,4 +226,48 @@ pub(super) fn randomkey(call: &mut Call<'_, '_, '_>) -> Result {
         None => call.reply.null(),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_read_as_c_reads_them() {
+        for (text, expected) in [
+            ("", Some(0)),
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("+5", Some(5)),
+            ("-1", Some(u64::MAX)),
+            ("-9223372036854775809", Some(9_223_372_036_854_775_807)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("12\0x", Some(12)),
+            (" 0", None),
+            ("0 ", None),
+            ("-", None),
+            ("+", None),
+            ("+-1", None),
+            ("x", None),
+        ] {
+            assert_eq!(cursor_of(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_slice_ends_when_matching_takes_long() {
+        let name = [b'a'; 4096];
+        let text = [&b"*"[..], &[b'a'; 500], b"b"].concat();
+        let mut pattern = Pattern::new(&text).expect("short");
+        let mut looked = 0;
+        let scan = |cursor: Cursor, wanted: usize, show: &mut dyn FnMut(&[u8])| {
+            (0..wanted).for_each(|_| show(&name));
+            looked += wanted;
+            Cursor(cursor.0 + wanted as u64)
+        };
+        let next = look(Cursor(1), KEYS_SLICE, Some(&mut pattern), scan, |_| panic!("nothing matches"));
+        assert!((CHUNK..KEYS_SLICE).contains(&looked), "{looked}");
+        assert_eq!(next, Cursor(1 + looked as u64));
+    }
 }

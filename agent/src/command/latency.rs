@@ -1,5 +1,6 @@
 //! `LATENCY`: how long commands took. No latency events are recorded, so what asks for them finds none.
 
+use super::failure::{Failure, shown};
 use super::hello::lacks_subcommand;
 use super::outcome::{Call, Result};
 use super::table::{COMMANDS, Command, find};
@@ -20,8 +21,8 @@ pub(super) fn history(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn graph(call: &mut Call<'_, '_, '_>) -> Result {
-    let event = String::from_utf8_lossy(call.args.at(2)).into_owned();
-    Err(super::failure::Failure::with(format!("ERR No samples available for event '{event}'")))
+    let event = shown(call.args.at(2));
+    Err(Failure::with(format!("ERR No samples available for event '{event}'")))
 }
 
 pub(super) fn reset(call: &mut Call<'_, '_, '_>) -> Result {
@@ -31,8 +32,8 @@ pub(super) fn reset(call: &mut Call<'_, '_, '_>) -> Result {
 
 pub(super) fn doctor(call: &mut Call<'_, '_, '_>) -> Result {
     call.reply.verbatim(
-        "No latency events are recorded. LATENCY HISTOGRAM and the metrics page tell how long commands take, \
-         SLOWLOG GET which ones were slow.\n",
+        "No latency events are recorded, whatever latency-monitor-threshold says. LATENCY HISTOGRAM and the metrics page \
+         tell how long commands take, SLOWLOG GET which ones were slow.\n",
     );
     Ok(())
 }
@@ -44,8 +45,12 @@ pub(super) fn histogram(call: &mut Call<'_, '_, '_>) -> Result {
         call.args.from(2).filter_map(find).collect()
     };
     let mut found = Vec::new();
+    let mut is_told = vec![false; COMMANDS.len()];
     for command in wanted {
         let Some(row) = command.row() else { continue };
+        if std::mem::replace(&mut is_told[row], true) {
+            continue;
+        }
         let calls = call.node.sum(|tally| tally.commands[row].calls());
         if calls == 0 {
             continue;

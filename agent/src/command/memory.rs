@@ -1,9 +1,8 @@
 //! `MEMORY`: what memory is used for.
 
-use super::failure::{NOT_AN_INTEGER, SYNTAX};
+use super::failure::SYNTAX;
 use super::hello::lacks_subcommand;
 use super::outcome::{Call, Result};
-use crate::resp::number::parse_i64;
 
 /// An entry's share of the index: eight bytes at a usual load of three quarters.
 const INDEX_SHARE: usize = 11;
@@ -13,12 +12,14 @@ pub(super) fn container(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn usage(call: &mut Call<'_, '_, '_>) -> Result {
-    match call.args.len() {
-        3 => {}
-        5 if call.args.is(3, "SAMPLES") => {
-            parse_i64(call.args.at(4)).filter(|samples| *samples >= 0).ok_or(NOT_AN_INTEGER)?;
+    for place in (3..call.args.len()).step_by(2) {
+        if !call.args.is(place, "SAMPLES") || call.args.get(place + 1).is_none() {
+            return Err(SYNTAX);
         }
-        _ => return Err(SYNTAX),
+        // A string needs no samples to be measured.
+        if call.args.int(place + 1)? < 0 {
+            return Err(SYNTAX);
+        }
     }
     match call.section.peek(&call.keys[0]) {
         None => call.reply.null(),

@@ -35,26 +35,41 @@ pub(super) fn refcount(call: &mut Call<'_, '_, '_>) -> Result {
     Ok(())
 }
 
+fn is_lfu(call: &Call<'_, '_, '_>) -> bool {
+    call.node.settings.policy_name().ends_with("-lfu")
+}
+
 /// Reads are counted, not dated: an entry that was read lately says zero, another the age of its place in memory.
 pub(super) fn idletime(call: &mut Call<'_, '_, '_>) -> Result {
-    let now = call.now().0;
-    match call.section.peek(&call.keys[0]) {
-        None => call.reply.null(),
-        Some(view) if view.reads > 0 => call.reply.int(0),
-        Some(view) => call.reply.int((now.saturating_sub(view.placed_after.0) / 1000) as i64),
-    }
+    let (now, is_lfu) = (call.now().0, is_lfu(call));
+    let seconds = match call.section.peek(&call.keys[0]) {
+        None => {
+            call.reply.null();
+            return Ok(());
+        }
+        Some(_) if is_lfu => {
+            return Err(Failure::new(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
+                 policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
+        Some(view) if view.reads > 0 => 0,
+        Some(view) => now.saturating_sub(view.placed_after.0) / 1000,
+    };
+    call.reply.int(seconds as i64);
     Ok(())
 }
 
 pub(super) fn freq(call: &mut Call<'_, '_, '_>) -> Result {
-    if !call.node.settings.policy_name().ends_with("-lfu") {
-        return Err(Failure::new(
-            "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
-             between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
-    }
+    let is_lfu = is_lfu(call);
     match call.section.peek(&call.keys[0]) {
         None => call.reply.null(),
+        Some(_) if !is_lfu => {
+            return Err(Failure::new(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+                 switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
         Some(view) => call.reply.int(i64::from(view.reads)),
     }
     Ok(())

@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::arguments::Args;
-use super::failure::Failure;
+use super::failure::{Failure, subcommand_syntax};
 use super::hello::lacks_subcommand;
 use super::outcome::{Call, Result};
 use super::table::Command;
+use crate::resp::number::parse_i64;
 use crate::server::node::Node;
 use crate::server::session::Session;
 use crate::server::slowlog::{Slow, redact};
@@ -42,12 +43,11 @@ pub(super) fn container(call: &mut Call<'_, '_, '_>) -> Result {
 pub(super) fn get(call: &mut Call<'_, '_, '_>) -> Result {
     let count = match call.args.len() {
         2 => ENTRIES,
-        3 => call.args.int(2)?,
-        _ => return Err(super::failure::wrong_arity("slowlog|get")),
+        3 => parse_i64(call.args.at(2))
+            .filter(|count| *count >= -1)
+            .ok_or(Failure::new("ERR count should be greater than or equal to -1"))?,
+        _ => return Err(subcommand_syntax("SLOWLOG", call.args.at(1))),
     };
-    if count < -1 {
-        return Err(Failure::new("ERR count should be greater than or equal to -1"));
-    }
     let entries = call.node.slowlog.latest(if count < 0 { usize::MAX } else { count as usize });
     call.reply.array(entries.len());
     for slow in entries {

@@ -1,7 +1,7 @@
 //! What is not offered: an error that every client takes for "unknown command", then what to use instead.
 
 use super::arguments::Args;
-use super::failure::Failure;
+use super::failure::{Failure, SHOWN_MAX, shown};
 use super::table::Command;
 
 /// Families that Redis has and Larder has not, by their commands' names, with what to do instead.
@@ -125,27 +125,23 @@ const FAMILIES: &[(&[&str], &str)] = &[
 
 /// The error for a name that is no command here.
 #[must_use]
-pub fn command(args: Args<'_>) -> Failure {
-    let name = String::from_utf8_lossy(&args.at(0)[..args.at(0).len().min(128)]).into_owned();
+pub(super) fn command(args: Args<'_>) -> Failure {
+    let name = shown(args.at(0));
     let lower = name.to_ascii_lowercase();
     if let Some((_, advice)) = FAMILIES.iter().find(|(names, _)| names.contains(&lower.as_str())) {
         return Failure::with(format!("ERR unknown command '{name}': {advice}"));
     }
     let mut beginning = String::new();
     for arg in args.from(1) {
-        if beginning.len() >= 128 {
-            break;
-        }
-        let room = 128 - beginning.len();
-        beginning.push_str(&format!("'{}' ", String::from_utf8_lossy(&arg[..arg.len().min(room)])));
+        let Some(room) = SHOWN_MAX.checked_sub(beginning.len()).filter(|room| *room > 0) else { break };
+        beginning.push_str(&format!("'{}' ", shown(&arg[..arg.len().min(room)])));
     }
     Failure::with(format!("ERR unknown command '{name}', with args beginning with: {beginning}"))
 }
 
 /// The error for a container's unknown subcommand.
 #[must_use]
-pub fn subcommand(container: &Command, name: &[u8]) -> Failure {
-    let name = String::from_utf8_lossy(&name[..name.len().min(128)]);
+pub(super) fn subcommand(container: &Command, name: &[u8]) -> Failure {
     let upper = container.name.to_uppercase();
-    Failure::with(format!("ERR unknown subcommand '{name}'. Try {upper} HELP."))
+    Failure::with(format!("ERR unknown subcommand '{}'. Try {upper} HELP.", shown(name)))
 }

@@ -208,6 +208,14 @@ pub struct Process {
     pub system_seconds: f64,
 }
 
+/// Resident memory alone, for those who ask often; zero where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0);
+    pages * rustix::param::page_size()
+}
+
 /// Reads what the system says of this process; zeros where it says nothing.
 #[must_use]
 pub fn process() -> Process {

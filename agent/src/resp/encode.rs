@@ -10,6 +10,9 @@ use bytes::Bytes;
 /// Values from this length on are referred to, not copied.
 const REFER_FROM: usize = 4096;
 
+/// Copied bytes that are worth a piece of their own.
+const SEAL_FROM: usize = 256 * 1024;
+
 /// Which version of the protocol a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocol {
@@ -196,6 +199,15 @@ impl Out {
         }
         self.refer(own.slice(from..));
         self.overflowed |= other.overflowed;
+    }
+
+    /// Puts what was copied so far into a piece of its own, so that it need not be moved as more comes. Only for a buffer
+    /// whose values are all copied.
+    pub fn seal(&mut self) {
+        if self.own.len() >= SEAL_FROM {
+            let piece = Bytes::from(std::mem::take(&mut self.own));
+            self.refer(piece);
+        }
     }
 
     fn refer(&mut self, bytes: Bytes) {

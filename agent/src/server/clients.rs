@@ -26,6 +26,8 @@ pub struct Client {
     pub local_address: String,
     /// The peer's user and process over a Unix socket, if the kernel says.
     pub uid: Option<u32>,
+    /// Bytes that the kernel holds for it at most.
+    pub send_buffer: usize,
     /// When it connected, in milliseconds on the boot clock.
     pub connected_ms: u64,
     /// When it last sent a command.

@@ -195,7 +195,7 @@ impl Connection {
             self.ended = true;
             return Ok(Stop::Exhausted);
         }
-        scratch.tally.bytes_in.add(got as u64);
+        scratch.received(&self.node, got);
         self.needed = self.needed.saturating_sub(got);
         if self.needed > 0 && self.torn.is_some() {
             return Ok(Stop::Exhausted);
@@ -213,7 +213,7 @@ impl Connection {
         });
         let stop = result.and_then(|got| {
             self.ended = got == 0;
-            scratch.tally.bytes_in.add(got as u64);
+            scratch.received(&self.node, got);
             let (stop, consumed) = self.run(stream, scratch, Source::Shared(&input[..got]))?;
             self.input.extend_from_slice(&input[consumed..got]);
             self.settle(stop);
@@ -456,6 +456,7 @@ impl Connection {
                 let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {
                     cache.scan(database, cursor, wanted, now, show)
                 });
+                wait.found.seal();
                 if wait.found.has_overflowed() {
                     scratch.tally.clients_closed_for_buffers.add(1);
                     return Some(Next::Close);
@@ -487,13 +488,15 @@ impl Connection {
         let torn = self.torn.as_ref().map_or(0, |decoder| decoder.bytes());
         // Memory that was reserved and not written to does not exist yet.
         let (input, queued) = (self.input.len() + torn, self.session.bytes());
-        let held = input + self.unsent_bytes + queued;
+        // What does not fit into the socket's own buffer means that this is full, and it is charged to us as well.
+        let in_kernel = if self.unsent_bytes > 0 { self.session.client.send_buffer } else { 0 };
+        let held = input + self.unsent_bytes + in_kernel + queued;
         if held == self.told {
             return;
         }
         let client = &self.session.client;
         client.input_bytes.store(input, Relaxed);
-        client.output_bytes.store(self.unsent_bytes, Relaxed);
+        client.output_bytes.store(self.unsent_bytes + in_kernel, Relaxed);
         client.queued_bytes.store(queued, Relaxed);
         self.node.change_buffers(self.told, held);
         self.told = held;

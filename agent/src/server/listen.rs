@@ -33,7 +33,9 @@ const FILES_REST: Duration = Duration::from_millis(100);
 /// What Linux gives a Unix socket to send from.
 const SEND_BUFFER_USUAL: usize = 208 * 1024;
 /// Less than this would cost more calls than it saves memory.
-const SEND_BUFFER_MIN: usize = 4 * 1024;
+const SEND_BUFFER_MIN: usize = 5 * 1024;
+/// The part of the buffers' limit that the kernel's buffers share: a sixteenth.
+const SEND_BUFFERS_SHARE: usize = 16;
 const REFUSAL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// Why a socket could not be opened.
@@ -217,7 +219,7 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
         refuse(&raw);
         return;
     }
-    bound_send_buffer(node, &raw);
+    let send_buffer = bound_send_buffer(node, &raw);
     let (address, uid) = match &raw {
         RawStream::Unix(stream) => {
             let credentials = rustix::net::sockopt::socket_peercred(stream).ok();
@@ -239,36 +241,38 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
             return;
         };
         let owes_password = node.settings.owes_password(uid);
-        let client = Arc::new(new_client(&node, stream, address, local_address, uid));
+        let client = Arc::new(new_client(&node, stream, Known { address, local_address, uid, send_buffer }));
         node.clients.add(&client);
         serve(node, client, owes_password).await;
     });
 }
 
-/// Unread replies in the kernel's buffers are charged to our cgroup as well: all of them together stay near a quarter of the
-/// buffers' limit, so that the more clients there are, the less each may leave unread there.
-fn bound_send_buffer(node: &Node, raw: &RawStream) {
+/// Unread replies in the kernel's buffers are charged to our cgroup as well: all of them together stay near a part of the
+/// buffers' limit, so the more clients there are, the less each may leave unread there. Returns how much that is.
+fn bound_send_buffer(node: &Node, raw: &RawStream) -> usize {
     let limit = Buffers::limit(node.cache.limit());
-    let each = limit / 4 / node.clients.count().max(1);
+    let each = (limit / SEND_BUFFERS_SHARE / node.clients.count().max(1)).max(SEND_BUFFER_MIN);
     if each >= SEND_BUFFER_USUAL {
-        return;
+        return SEND_BUFFER_USUAL;
     }
     // The kernel doubles what it is given, for its own bookkeeping.
-    let bytes = (each / 2).max(SEND_BUFFER_MIN);
-    // With the usual buffer it works as well, only less bounded.
-    let _ = match raw {
-        RawStream::Unix(stream) => rustix::net::sockopt::set_socket_send_buffer_size(stream, bytes),
-        RawStream::Tcp(stream, _) => rustix::net::sockopt::set_socket_send_buffer_size(stream, bytes),
+    let set = match raw {
+        RawStream::Unix(stream) => rustix::net::sockopt::set_socket_send_buffer_size(stream, each / 2),
+        RawStream::Tcp(stream, _) => rustix::net::sockopt::set_socket_send_buffer_size(stream, each / 2),
     };
+    if set.is_ok() { each } else { SEND_BUFFER_USUAL }
 }
 
-fn new_client(
-    node: &Node,
-    stream: Stream,
+/// What is known of a connection before it is served.
+struct Known {
     address: String,
     local_address: String,
     uid: Option<u32>,
-) -> Client {
+    send_buffer: usize,
+}
+
+fn new_client(node: &Node, stream: Stream, known: Known) -> Client {
+    let Known { address, local_address, uid, send_buffer } = known;
     let now_ms = now().0;
     Client {
         id: node.clients.next_id(),
@@ -276,6 +280,7 @@ fn new_client(
         address,
         local_address,
         uid,
+        send_buffer,
         connected_ms: now_ms,
         active_ms: AtomicU64::new(now_ms),
         last_command: AtomicU16::new(u16::MAX),

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 
 use larder_cache::clock::{WallClock, boot_nanos, now};
 use larder_cache::{Cache, Room};
@@ -49,6 +49,8 @@ pub struct Node {
     pub tcp_port: AtomicI64,
     /// How often the metrics page could not be opened.
     pub metrics_failures: Counter,
+    /// Bytes that the process holds beyond what is accounted for, as last measured.
+    pub slack: AtomicUsize,
     /// Wakes the reclaimer when there is something to free.
     pub reclaim: Notify,
     /// Asks for an orderly stop.
@@ -82,6 +84,7 @@ impl Node {
             run_id: random_hex(40),
             tcp_port: AtomicI64::new(0),
             metrics_failures: Counter::default(),
+            slack: AtomicUsize::new(0),
             reclaim: Notify::new(),
             stop: Notify::new(),
             config,
@@ -103,7 +106,7 @@ impl Node {
     /// Adds one connection's change of buffer bytes, and closes the biggest holder if that was too much.
     pub fn change_buffers(&self, from: usize, to: usize) {
         let held = self.buffers.change(from, to);
-        self.cache.lend(held);
+        self.cache.lend(held + self.slack.load(Relaxed));
         if to <= from {
             return;
         }
@@ -115,6 +118,15 @@ impl Node {
         if self.cache.make_room(0, now()) == Room::Busy {
             self.reclaim.notify_one();
         }
+    }
+
+    /// Measures what the process holds beyond what is accounted for: the allocator's fragments and free pages. The cache makes
+    /// do with so much less, so that the process stays near its limit whatever sizes come and go.
+    pub fn measure_slack(&self) {
+        let resident = crate::metrics::collect::resident_bytes();
+        let accounted = self.cache.used() + self.buffers.held() + PROCESS_BYTES;
+        self.slack.store(resident.saturating_sub(accounted), Relaxed);
+        self.cache.lend(self.buffers.held() + self.slack.load(Relaxed));
     }
 
     /// Bytes that one command's replies may take before they are sent: what is left of the buffers' limit.
@@ -131,6 +143,8 @@ impl Node {
     }
 }
 
+/// What an empty process holds, rounded up: not the cache's to make up for.
+const PROCESS_BYTES: usize = 12 << 20;
 /// One command's replies may take at least this part of the buffers' limit, however full they are.
 const REPLY_SHARE_MIN: usize = 8;
 /// Locks for each of several workers.

@@ -21,6 +21,8 @@ pub struct Settings {
     pub slowlog_slower_than_us: AtomicI64,
     /// Entries that the slow log keeps.
     pub slowlog_max_len: AtomicU64,
+    /// What tools set to have slow events recorded, in milliseconds. None are: it is kept to be told again.
+    pub latency_threshold_ms: AtomicU64,
     policy: RwLock<(Family, String)>,
     password: RwLock<Option<Secret>>,
     allow_uids: RwLock<Vec<u32>>,
@@ -42,6 +44,7 @@ impl Settings {
             drain_timeout_ms: AtomicU64::new(config.drain_timeout.as_millis() as u64),
             slowlog_slower_than_us: AtomicI64::new(SLOWLOG_SLOWER_THAN_US),
             slowlog_max_len: AtomicU64::new(SLOWLOG_MAX_LEN),
+            latency_threshold_ms: AtomicU64::new(0),
             policy: RwLock::new((config.maxmemory_policy, redis_name(config.maxmemory_policy).to_owned())),
             password: RwLock::new(config.password.clone()),
             allow_uids: RwLock::new(config.allow_uids.clone()),

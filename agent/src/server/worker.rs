@@ -17,6 +17,8 @@ use crate::resp::{Decoder, Out};
 
 /// Bytes read from a socket at a time.
 pub const READ_BYTES: usize = 32 * 1024;
+/// The process is measured whenever this part of the memory limit was received.
+const MEASURE_SHARE: usize = 128;
 /// How long one slice of reclaim works before others go on, in nanoseconds
 const RECLAIM_SLICE_NANOS: u64 = 500_000;
 /// and how long it rests then: a million expired entries cost a third of the worker until they are gone.
@@ -37,6 +39,8 @@ pub struct Scratch {
     pub decoder: Decoder,
     /// This worker's counts.
     pub tally: Arc<Tally>,
+    /// Bytes received since the process was last measured.
+    unmeasured: usize,
     /// Whether a turn began and did not end: it panicked, and left its client's bytes behind.
     in_turn: bool,
 }
@@ -48,10 +52,25 @@ impl Default for Scratch {
             out: Out::default(),
             decoder: Decoder::default(),
             tally: Arc::default(),
+            unmeasured: 0,
             in_turn: false,
         }
     }
 }
+
+impl Scratch {
+    /// Counts received bytes, and has the process measured whenever they could have changed its size by much.
+    #[inline]
+    pub fn received(&mut self, node: &Node, bytes: usize) {
+        self.tally.bytes_in.add(bytes as u64);
+        self.unmeasured += bytes;
+        if self.unmeasured > node.cache.limit() / MEASURE_SHARE {
+            self.unmeasured = 0;
+            node.measure_slack();
+        }
+    }
+}
+
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
@@ -119,6 +138,7 @@ impl Worker {
 async fn reclaim(node: Arc<Node>) {
     loop {
         let present = now();
+        node.measure_slack();
         let rest = match node.cache.reclaim(present, RECLAIM_SLICE_NANOS) {
             Some(due) if due <= present => RECLAIM_REST,
             Some(due) => {

@@ -12,7 +12,7 @@ const WALK_AGAIN_MS: u64 = 1_000;
 const WALK_AGAIN_SPARSE_MS: u64 = 5_000;
 /// Pages, segments and large values of a flushed shard freed between two looks at the clock.
 const DISMANTLE_PAGES: usize = 256;
-const DISMANTLE_SEGMENTS: usize = 2;
+const DISMANTLE_SEGMENTS: usize = 4;
 const DISMANTLE_LARGE: usize = 64;
 
 impl Shard {

@@ -9,10 +9,14 @@ use num_bigint::{BigInt, BigUint, Sign};
 const PRECISION: u64 = 64;
 /// Digits after the point that Redis writes at most.
 const DECIMALS: u32 = 17;
-/// Decimal exponents beyond this are refused: what they mean could not be written out anyway.
-const EXPONENT_MAX: i64 = 4_900;
+/// All numbers are below 2 to the power of this,
+const BINARY_MAX: i64 = 16_384;
+/// and what is not above 2 to the power of this is nearer to zero than to any other number.
+const BINARY_MIN: i64 = -16_446;
+/// Powers of ten that are certainly past both bounds, so that nobody makes us compute them.
+const DECIMAL_MAX: i64 = 5_000;
 /// Longest text taken for a number, as in Redis.
-const TEXT_MAX: usize = 255;
+const TEXT_MAX: usize = 5 * 1024 - 1;
 
 /// A finite number `mantissa * 2^exponent`, or an infinity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +30,8 @@ impl Extended {
         Self::Finite { mantissa: BigInt::ZERO, exponent: 0 }
     }
 
-    /// Reads a decimal number with an optional exponent, or an infinity; no spaces, no NaN.
+    /// Reads a number as C's `strtold` does, but whole, without spaces and no NaN: in decimal with an optional exponent, in
+    /// hexadecimal (`0x1.8p3`), or an infinity. What is too large or too small to be held is none.
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         if text.len() > TEXT_MAX {
             return None;
@@ -36,36 +41,49 @@ impl Extended {
             [b'+', rest @ ..] => (Sign::Plus, rest),
             rest => (Sign::Plus, rest),
         };
-        if [&b"inf"[..], b"infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word)) {
-            return Some(Self::Infinite);
-        }
-        let split = unsigned.iter().position(|b| matches!(b, b'e' | b'E'));
-        let (number, power) = match split {
-            Some(place) => {
-                (&unsigned[..place], std::str::from_utf8(&unsigned[place + 1..]).ok()?.parse::<i64>().ok()?)
+        match unsigned {
+            [b'0', b'x' | b'X', digits @ ..] => Self::parse_hexadecimal(sign, digits),
+            word if [&b"inf"[..], b"infinity"].iter().any(|known| word.eq_ignore_ascii_case(known)) => {
+                Some(Self::Infinite)
             }
-            None => (unsigned, 0),
-        };
-        let point = number.iter().position(|&b| b == b'.').unwrap_or(number.len());
-        let decimals = number.len().saturating_sub(point + 1) as i64;
-        let digits: Vec<u8> = number.iter().copied().filter(|&b| b != b'.').collect();
-        let points = number.iter().filter(|&&b| b == b'.').count();
-        if digits.is_empty() || points > 1 || !digits.iter().all(u8::is_ascii_digit) {
+            digits => Self::parse_decimal(sign, digits),
+        }
+    }
+
+    fn parse_decimal(sign: Sign, text: &[u8]) -> Option<Self> {
+        let (digits, decimals, power) = parts(text, b'e', u8::is_ascii_digit)?;
+        let significant = &digits[digits.iter().take_while(|&&digit| digit == b'0').count()..];
+        if significant.is_empty() {
+            return Some(Self::zero());
+        }
+        let power = power - decimals;
+        // The number is below ten to this power, and not below a tenth of that.
+        if (power + significant.len() as i64).abs() > DECIMAL_MAX {
             return None;
         }
-        let magnitude = BigUint::parse_bytes(&digits, 10)?;
-        let power = power - decimals;
-        if power.abs() > EXPONENT_MAX {
-            return if magnitude == BigUint::ZERO || power < 0 {
-                Some(Self::zero())
-            } else {
-                Some(Self::Infinite)
-            };
-        }
+        let magnitude = BigUint::parse_bytes(significant, 10)?;
         let ten = BigUint::from(10u8).pow(power.unsigned_abs() as u32);
         let (numerator, denominator) =
             if power >= 0 { (magnitude * ten, BigUint::from(1u8)) } else { (magnitude, ten) };
-        Some(Self::ratio(sign, numerator, &denominator))
+        Self::ratio(sign, numerator, &denominator).in_range()
+    }
+
+    fn parse_hexadecimal(sign: Sign, text: &[u8]) -> Option<Self> {
+        let (digits, decimals, power) = parts(text, b'p', u8::is_ascii_hexdigit)?;
+        let magnitude = BigUint::parse_bytes(&digits, 16)?;
+        Self::rounded(sign, magnitude, power - decimals * 4, true).in_range()
+    }
+
+    /// The number, if it is finite and, unless it is zero, not taken for zero.
+    fn in_range(self) -> Option<Self> {
+        let Self::Finite { mantissa, exponent } = &self else { return None };
+        let magnitude = mantissa.magnitude();
+        // Between 2 to the power of `below - 1` and, exclusively, 2 to the power of `below`.
+        let below = magnitude.bits() as i64 + exponent;
+        let is_power = magnitude.trailing_zeros() == magnitude.bits().checked_sub(1);
+        let is_tiny = below - 1 < BINARY_MIN || (below - 1 == BINARY_MIN && is_power);
+        let is_zero = magnitude.bits() == 0;
+        (is_zero || (below <= BINARY_MAX && !is_tiny)).then_some(self)
     }
 
     /// The nearest number to a fraction.
@@ -99,11 +117,39 @@ impl Extended {
         else {
             return None;
         };
+        if a.sign() == Sign::NoSign || b.sign() == Sign::NoSign {
+            return Some(if a.sign() == Sign::NoSign { other.clone() } else { self.clone() });
+        }
         let low = *i.min(j);
         let sum = (a << (i - low) as u64) + (b << (j - low) as u64);
         let (sign, magnitude) = sum.into_parts();
-        Some(Self::rounded(sign, magnitude, low, true))
+        Self::rounded(sign, magnitude, low, true).in_range()
     }
+}
+
+/// The digits of a number without its point, how many stand behind the point, and the exponent, clamped to a million.
+fn parts(text: &[u8], mark: u8, is_digit: fn(&u8) -> bool) -> Option<(Vec<u8>, i64, i64)> {
+    const POWER_MAX: i64 = 1_000_000;
+    let (number, power) = match text.iter().position(|byte| byte.eq_ignore_ascii_case(&mark)) {
+        None => (text, 0),
+        Some(place) => {
+            let (negative, digits) = match &text[place + 1..] {
+                [b'-', digits @ ..] => (true, digits),
+                [b'+', digits @ ..] => (false, digits),
+                digits => (false, digits),
+            };
+            if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+                return None;
+            }
+            let add = |power: i64, digit: &u8| (power * 10 + i64::from(digit - b'0')).min(POWER_MAX);
+            let power = digits.iter().fold(0, add);
+            (&text[..place], if negative { -power } else { power })
+        }
+    };
+    let point = number.iter().position(|&byte| byte == b'.').unwrap_or(number.len());
+    let digits = [&number[..point], number.get(point + 1..).unwrap_or_default()].concat();
+    let decimals = (digits.len() - point) as i64;
+    (!digits.is_empty() && digits.iter().all(is_digit)).then_some((digits, decimals, power))
 }
 
 impl fmt::Display for Extended {
@@ -148,10 +194,60 @@ mod tests {
         assert_eq!(sum("5.0e3", "200"), "5200");
         assert_eq!(sum("-1.5", "0.25"), "-1.25");
         assert_eq!(sum("1", "-1"), "0");
-        assert_eq!(sum("1000000000000000", "0.1"), "1000000000000000.09999847412109375");
+        assert_eq!(sum("1000000000000000", "0.1"), "1000000000000000.0999755859375");
         assert_eq!(sum("inf", "1"), "not finite");
-        for wrong in ["", "a", "1 ", " 1", "1.2.3", "nan", "--1", "1e", "."] {
+        assert_eq!(sum("1.1e4932", "1.1e4932"), "not finite");
+        assert_eq!(sum("1e4932", "-1e4932"), "0");
+        for wrong in ["", "a", "1 ", " 1", "1.2.3", "nan", "--1", "1e", ".", "1e+-5", "1e1.5", "+-1"] {
             assert_eq!(Extended::parse(wrong.as_bytes()), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn hexadecimal_numbers_are_those_of_c() {
+        for (text, expected) in [
+            ("0x10", "16"),
+            ("0X1F", "31"),
+            ("0x1.8p3", "12"),
+            ("-0x.8", "-0.5"),
+            ("0x8.P-1", "4"),
+            ("0x1e5", "485"),
+            ("0x0p99999999999999999999", "0"),
+            ("0xFFFFFFFFFFFFFFFFF", "295147905179352825856"),
+        ] {
+            assert_eq!(sum(text, "0"), expected, "{text}");
+        }
+        for wrong in ["0x", "0x.", "0x1p", "0x1p+", "0xg", "0x1.2.3", "0x1p16384", "0x1p-16446", "x10"] {
+            assert_eq!(Extended::parse(wrong.as_bytes()), None, "{wrong}");
+        }
+        for right in ["0x1p16383", "0x1.8p-16446", "0x1p-16445"] {
+            assert!(Extended::parse(right.as_bytes()).is_some(), "{right}");
+        }
+    }
+
+    #[test]
+    fn what_a_long_double_cannot_hold_is_no_number() {
+        let long = "9".repeat(5000);
+        for wrong in ["1e5000", "-1e5000", "1.2e4932", "1e-5000", "1e99999999999999999999", long.as_str()] {
+            assert_eq!(Extended::parse(wrong.as_bytes()), None, "{wrong}");
+        }
+        let small = format!("0.{}1e5000", "0".repeat(4999));
+        for (right, expected) in [
+            ("1.1e4932", None),
+            ("1e-4950", Some("0")),
+            ("0e99999999999999999999", Some("0")),
+            ("-0", Some("0")),
+            (small.as_str(), Some("1")),
+        ] {
+            let number = Extended::parse(right.as_bytes()).expect(right);
+            assert!(expected.is_none_or(|expected| number.to_string() == expected), "{right}");
+        }
+        assert!(
+            Extended::parse(b"1e4000")
+                .expect("in range")
+                .to_string()
+                .starts_with("99999999999999999999654638730996")
+        );
+        assert!(Extended::parse(&[b'0'; TEXT_MAX + 1]).is_none());
     }
 }

@@ -78,7 +78,7 @@ pub static COMMANDS: &[Command] = &[
         row("command|list", -2, Row(NONE, NO_KEYS, "server", "7.0.0", "Lists the names of the commands."), command_info::list),
     ]),
     row("config", -2, Row(NONE, NO_KEYS, "server", "2.0.0", "A container for settings."), config::container).holding(&[
-        row("config|get", -3, Row(A.with(ALL), NO_KEYS, "server", "2.0.0", "Tells the values of settings."), config::get),
+        row("config|get", -3, Row(A, NO_KEYS, "server", "2.0.0", "Tells the values of settings."), config::get),
         row("config|help", 2, Row(NONE, NO_KEYS, "server", "5.0.0", "Tells about the subcommands."), config::help),
         row("config|resetstat", 2, Row(A.with(ALL), NO_KEYS, "server", "2.0.0", "Starts the statistics anew."), config::resetstat),
         row("config|set", -4, Row(A.with(ALL), NO_KEYS, "server", "2.0.0", "Changes settings until the next start."), config::set),
