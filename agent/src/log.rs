@@ -41,7 +41,7 @@ pub fn start(config: &Config) -> anyhow::Result<Level> {
     match config.log {
         LogFormat::Text => tracing::subscriber::set_global_default(registry.with(lines.with_ansi(false)))?,
         LogFormat::Json => {
-            tracing::subscriber::set_global_default(registry.with(lines.json().flatten_event(true)))?
+            tracing::subscriber::set_global_default(registry.with(lines.json().flatten_event(true)))?;
         }
     }
     Ok(Level(handle))

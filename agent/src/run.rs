@@ -214,7 +214,7 @@ fn reload(node: &Node, level: &Level) {
 async fn drain(node: &Node, acceptors: Vec<JoinHandle<()>>, socket: SocketFile) {
     let timeout = Duration::from_millis(node.settings.drain_timeout_ms.load(Relaxed));
     tracing::info!(clients = node.clients.count(), timeout_ms = timeout.as_millis() as u64, "draining");
-    socket.remove();
+    drop(socket);
     for acceptor in acceptors {
         acceptor.abort();
         // It was aborted: that is what it ends with.
@@ -248,9 +248,11 @@ impl SocketFile {
     fn new(path: &Path) -> Self {
         Self { path: path.to_owned(), identity: identity(path) }
     }
+}
 
+impl Drop for SocketFile {
     /// Removes the file, unless another process has put its own there meanwhile.
-    fn remove(&self) {
+    fn drop(&mut self) {
         if self.identity.is_some()
             && identity(&self.path) == self.identity
             && let Err(error) = std::fs::remove_file(&self.path)

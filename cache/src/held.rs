@@ -64,7 +64,8 @@ mod tests {
             let _ = section.edit(&key, 6, |_| panic!("on purpose"));
         }));
         assert!(panicked.is_err());
-        let read = || cache.section(&[key], now()).expect("nothing moved").get(&key).map(|view| view.value.to_vec());
+        let read =
+            || cache.section(&[key], now()).expect("nothing moved").get(&key).map(|view| view.value.to_vec());
         assert_eq!(read(), None);
         assert_eq!(cache.stats().abandoned, 1);
         store(b"after");

@@ -160,7 +160,7 @@ impl<'c> Section<'c> {
             return Err(Full);
         }
         let (cache, now) = (self.cache, self.now);
-        let mut evict_from = |shard: &mut Shard| {
+        let evict_from = |shard: &mut Shard| {
             while !cache.has_room_at_once(bytes) {
                 let progress = shard.evict_one(now);
                 cache.publish(shard);
@@ -202,7 +202,12 @@ impl<'c> Section<'c> {
     ///
     /// # Errors
     /// [`Full`] if there is no room; the value is as it was.
-    pub fn edit(&mut self, key: &Key<'_>, length: usize, change: impl FnOnce(&mut BytesMut)) -> Result<(), Full> {
+    pub fn edit(
+        &mut self,
+        key: &Key<'_>,
+        length: usize,
+        change: impl FnOnce(&mut BytesMut),
+    ) -> Result<(), Full> {
         // A value that grows is given room ahead, and one that a reply refers to is copied.
         self.reserve(length.saturating_mul(2) + key.bytes.len())?;
         let (now, cache) = (self.now, self.cache);

@@ -215,14 +215,16 @@ impl Shard {
             Deadline::Keep => old_deadline,
         };
         let outside = key.bytes.len() > KEY_INLINE_MAX;
-        let number = (outside || value.len() > VALUE_INLINE_MAX).then(|| {
+        let payload = if outside || value.len() > VALUE_INLINE_MAX {
             let outside_key = if outside { key.bytes } else { &[] };
-            self.large.add(Large::new(outside_key, value.to_bytes()))
-        });
+            Payload::Large(self.large.add(Large::new(outside_key, value.into_bytes())))
+        } else {
+            Payload::Inline(value.as_slice())
+        };
         let draft = Draft {
             incarnation: key.incarnation,
             key: if outside { &[] } else { key.bytes },
-            payload: number.map_or_else(|| Payload::Inline(value.as_slice()), Payload::Large),
+            payload,
             deadline,
             frequency: 0,
         };

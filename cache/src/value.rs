@@ -29,10 +29,10 @@ impl NewValue<'_> {
         self.as_slice().len()
     }
 
-    pub(crate) fn to_bytes(&self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         match self {
             Self::Copied(bytes) => Bytes::copy_from_slice(bytes),
-            Self::Shared(bytes) => bytes.clone(),
+            Self::Shared(bytes) => bytes,
         }
     }
 }

@@ -33,7 +33,13 @@ struct Churn {
 impl Churn {
     fn new(shards: usize, policy: Policy) -> Self {
         let cache = Cache::new(Config { memory: 16 << 20, shards, policy, ..Config::default() });
-        Self { cache, numbers: Numbers(88_172_645_463_325_252), stored: HashMap::new(), now: Millis(1_000), refused: 0 }
+        Self {
+            cache,
+            numbers: Numbers(88_172_645_463_325_252),
+            stored: HashMap::new(),
+            now: Millis(1_000),
+            refused: 0,
+        }
     }
 
     fn step(&mut self, version: u64, keys: u64, lengths: std::ops::Range<u64>) {
@@ -86,7 +92,10 @@ fn values_of_changing_lengths_under_eviction() {
             }
         }
         let stats = churn.cache.stats();
-        assert!(stats.compactions > 10 && stats.evictions() > 1_000 && stats.expired_by_reclaim > 1_000, "{stats:?}");
+        assert!(
+            stats.compactions > 10 && stats.evictions() > 1_000 && stats.expired_by_reclaim > 1_000,
+            "{stats:?}"
+        );
         assert!(stats.ghost_admissions > 100 && stats.hits > 10_000, "{stats:?}");
         assert_eq!(stats.abandoned, 0);
     }

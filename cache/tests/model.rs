@@ -97,8 +97,8 @@ impl Bench {
         }
     }
 
-    fn run(&mut self, step: Step) {
-        match step {
+    fn run(&mut self, step: &Step) {
+        match *step {
             Step::Set { db, key, len, fill, ttl, shared } => {
                 if !self.make_room(len) {
                     return;
@@ -231,7 +231,7 @@ fn replay(steps: Vec<Step>, memory: usize, shards: usize, roomy: bool) {
     let cache = Cache::new(Config { memory, shards, databases: 3, ..Config::default() });
     let mut bench = Bench { cache, model: vec![HashMap::new(); 3], now: Millis(1_000_000), roomy };
     for step in steps {
-        bench.run(step);
+        bench.run(&step);
         let figures = bench.cache.figures();
         let most = figures.limit + bench.cache.overshoot() + 100_000;
         assert!(figures.used <= most, "{} bytes used, {most} at most", figures.used);

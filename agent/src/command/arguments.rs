@@ -10,6 +10,12 @@ use crate::resp::{Span, number};
 /// An argument may be kept by reference if at most one part in so many of its allocation is something else.
 const FOREIGN_SHARE_MAX: usize = 64;
 
+/// What C sees of a string: all before the first NUL. Where Redis looks no further, neither do we.
+#[must_use]
+pub(super) fn before_nul(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// Arguments, the command's name first.
 #[derive(Clone, Copy, Debug)]
 pub struct Args<'a> {

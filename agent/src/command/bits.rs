@@ -4,7 +4,7 @@ use larder_cache::{Deadline, NewValue};
 
 use super::failure::{Failure, SYNTAX};
 use super::outcome::{Call, Result};
-use super::ranges::clamp_range;
+use super::ranges::{clamp_range, is_crossed};
 use super::set::check_length;
 use crate::resp::number::parse_i64;
 
@@ -122,7 +122,10 @@ impl Bounds {
 
 pub(super) fn bitcount(call: &mut Call<'_, '_, '_>) -> Result {
     let bounds = Bounds::read(call, 2)?;
-    let count = call.section.get(&call.keys[0]).map_or(0, |view| {
+    let view = call.section.get(&call.keys[0]);
+    // BITPOS has no such rule.
+    let view = view.filter(|_| !bounds.end.is_some_and(|end| is_crossed(bounds.start, end)));
+    let count = view.map_or(0, |view| {
         let value = &*view.value;
         let range = bounds.of(value);
         range.bytes.clone().map(|place| i64::from(range.byte(value, place, 0).count_ones())).sum()

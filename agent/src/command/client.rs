@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::arguments::before_nul;
 use super::failure::{Failure, NOT_AN_INTEGER, SYNTAX, shown, subcommand_syntax};
 use super::hello::lacks_subcommand;
 use super::outcome::{Call, Result};
@@ -68,7 +69,7 @@ pub(super) fn setinfo(call: &mut Call<'_, '_, '_>) -> Result {
     if !is_version && !call.args.is(2, "lib-name") {
         return Err(Failure::with(format!("ERR Unrecognized option '{attribute}'")));
     }
-    let value = checked(call.args.at(3), &attribute, || {
+    let value = checked(before_nul(call.args.at(3)), &attribute, || {
         Failure::with(format!("ERR {attribute} cannot contain spaces, newlines or special characters."))
     })?;
     let mut names = call.session.client.names.lock();

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::arguments::before_nul;
+
 /// An error reply. The first word is its code, which clients match on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -56,8 +58,7 @@ pub const SHOWN_MAX: usize = 128;
 /// that are no text become question marks.
 #[must_use]
 pub fn shown(sent: &[u8]) -> String {
-    let sent = &sent[..sent.len().min(SHOWN_MAX)];
-    let sent = sent.split(|&byte| byte == 0).next().unwrap_or_default();
+    let sent = before_nul(&sent[..sent.len().min(SHOWN_MAX)]);
     let mut text = String::with_capacity(sent.len());
     for chunk in sent.utf8_chunks() {
         text.push_str(chunk.valid());

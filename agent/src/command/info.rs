@@ -136,6 +136,7 @@ fn stats(call: &mut Call<'_, '_, '_>, text: &mut String) {
     field(text, "keyspace_hits", stats.hits);
     field(text, "keyspace_misses", stats.misses);
     field(text, "total_error_replies", node.sum(|tally| tally.failures.get()));
+    field(text, "metrics_open_failures", node.metrics_failures.get());
     field(text, "pubsub_channels", 0);
     field(text, "pubsub_patterns", 0);
 }

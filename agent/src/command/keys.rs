@@ -4,22 +4,27 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use larder_cache::Cursor;
 
+use super::arguments::before_nul;
 use super::failure::{Failure, NOT_AN_INTEGER, PATTERN_TOO_LONG, SYNTAX};
 use super::glob::{self, Pattern};
 use super::outcome::{Call, Result};
 use crate::resp::Out;
 use crate::server::session::{KeysWait, Wait};
 
-/// Names that one slice of KEYS looks at: some tens of microseconds.
+/// Names that one slice of KEYS looks at, at most: some tens of microseconds.
 const KEYS_SLICE: usize = 128;
 /// The most that one SCAN looks at, whatever COUNT says: COUNT is a hint, and 10,000 take about a millisecond.
 const SCAN_COUNT_MAX: i64 = 10_000;
 /// Redis's default for COUNT.
 const SCAN_COUNT: i64 = 10;
-/// Names looked at between two looks at what matching them has cost,
-const CHUNK: usize = 16;
-/// and steps of matching after which a slice of KEYS, or one SCAN, ends: about a millisecond.
+/// Names looked at, at most, between two looks at what that has cost,
+const CHUNK_MAX: usize = 64;
+/// steps of matching after which one name at a time is looked at,
+const CHUNK_STEPS: usize = 1 << 14;
+/// steps after which a slice of KEYS, or one SCAN, ends: about half a millisecond,
 const SLICE_STEPS: usize = 1 << 18;
+/// and bytes of a name that cost as much as a step when they are copied.
+const BYTES_A_STEP: usize = 16;
 /// Steps after which KEYS is given up inside a transaction, where it cannot take turns with others.
 const TRANSACTION_STEPS: usize = 1 << 26;
 
@@ -47,26 +52,36 @@ pub(super) fn dbsize(call: &mut Call<'_, '_, '_>) -> Result {
     Ok(())
 }
 
-/// Looks at about `wanted` names from a cursor on, fewer if matching them takes long, and hands on those that match; no
-/// pattern matches all. `scan` looks at so many names from a cursor on. Returns where to go on.
+/// Looks at about `wanted` names from a cursor on, fewer if that takes long, and hands on those that match; no pattern
+/// matches all. `scan` looks at so many names from a cursor on. Returns where to go on.
 fn look(
     mut cursor: Cursor,
     wanted: usize,
-    pattern: Option<&mut Pattern<'_>>,
+    mut pattern: Option<&mut Pattern<'_>>,
     mut scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor,
     mut found: impl FnMut(&[u8]),
 ) -> Cursor {
-    let Some(pattern) = pattern else { return scan(cursor, wanted, &mut found) };
-    let last = pattern.steps() + SLICE_STEPS;
-    for done in (0..wanted).step_by(CHUNK) {
-        cursor = scan(cursor, CHUNK.min(wanted - done), &mut |name| {
-            if pattern.matches(name) {
+    let (mut looked, mut chunk, mut steps) = (0, 1, 0);
+    while looked < wanted {
+        let before = steps;
+        chunk = chunk.min(wanted - looked);
+        cursor = scan(cursor, chunk, &mut |name| {
+            steps += name.len() / BYTES_A_STEP;
+            let is_match = pattern.as_deref_mut().is_none_or(|pattern| {
+                let before = pattern.steps();
+                let is_match = pattern.matches(name);
+                steps += pattern.steps() - before;
+                is_match
+            });
+            if is_match {
                 found(name);
             }
         });
-        if cursor == Cursor(0) || pattern.steps() >= last {
+        if cursor == Cursor(0) || steps >= SLICE_STEPS {
             break;
         }
+        looked += chunk;
+        chunk = if steps - before > CHUNK_STEPS { 1 } else { (chunk * 2).min(CHUNK_MAX) };
     }
     cursor
 }
@@ -91,11 +106,12 @@ pub(super) fn keys(call: &mut Call<'_, '_, '_>) -> Result {
         call.session.wait = Some(Wait::Keys(Box::new(wait)));
         return Ok(());
     }
+    wait.found.set_limit(call.node.reply_limit());
     let database = wait.database;
     let mut steps = 0;
     loop {
         steps += slice(&mut wait, |cursor, wanted, show| call.section.scan(database, cursor, wanted, show));
-        if wait.cursor == Cursor(0) {
+        if wait.cursor == Cursor(0) || wait.found.has_overflowed() {
             break;
         }
         if steps > TRANSACTION_STEPS {
@@ -134,8 +150,7 @@ pub fn write_names(wait: &mut KeysWait, reply: &mut crate::resp::Reply<'_>) {
 
 /// A cursor as C's `strtoul` reads it: nothing is zero, a minus wraps around, and all behind a NUL is ignored.
 fn cursor_of(text: &[u8]) -> Option<u64> {
-    let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-    let (negative, digits) = match text {
+    let (negative, digits) = match before_nul(text) {
         [] => return Some(0),
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] => (false, digits),
@@ -171,6 +186,7 @@ pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
         place += 2;
     }
     let mut names = Out::default();
+    names.set_limit(call.node.reply_limit());
     let mut found = 0;
     let wanted = count.min(SCAN_COUNT_MAX) as usize;
     let database = call.session.database;
@@ -267,7 +283,8 @@ mod tests {
             Cursor(cursor.0 + wanted as u64)
         };
         let next = look(Cursor(1), KEYS_SLICE, Some(&mut pattern), scan, |_| panic!("nothing matches"));
-        assert!((CHUNK..KEYS_SLICE).contains(&looked), "{looked}");
+        // Each name costs more than 65,536 steps: four of them are a slice.
+        assert!((1..=4).contains(&looked), "{looked}");
         assert_eq!(next, Cursor(1 + looked as u64));
     }
 }

@@ -31,12 +31,10 @@ pub(super) fn growth(command: &Command, args: Args<'_>) -> usize {
 pub(super) fn append(call: &mut Call<'_, '_, '_>) -> Result {
     let key = &call.keys[0];
     let addition = call.args.at(2);
-    let old = call.section.peek(key).map(|view| view.value.len());
-    let length = old.unwrap_or(0) + addition.len();
+    let length = call.section.peek(key).map_or(0, |view| view.value.len()) + addition.len();
     check_length(call, length)?;
-    if !addition.is_empty() || old.is_none() {
-        call.section.edit(key, length, |value| value.extend_from_slice(addition))?;
-    }
+    // Even of nothing: whoever watches the key sees that as a change, as in Redis.
+    call.section.edit(key, length, |value| value.extend_from_slice(addition))?;
     call.reply.int(length as i64);
     Ok(())
 }
@@ -47,10 +45,16 @@ pub(super) fn strlen(call: &mut Call<'_, '_, '_>) -> Result {
     Ok(())
 }
 
+/// Whether both ends count from the end of the string and lie the wrong way round. Most commands take that for nothing,
+/// however short the string is.
+pub(super) fn is_crossed(start: i64, end: i64) -> bool {
+    start < 0 && end < 0 && start > end
+}
+
 /// The bytes from `start` to `end`, both included, where negative ones count from the end.
 pub(super) fn clamp_range(start: i64, end: i64, length: usize) -> std::ops::Range<usize> {
     let length = length as i64;
-    if (start < 0 && end < 0 && start > end) || length == 0 {
+    if length == 0 {
         return 0..0;
     }
     let start = if start < 0 { (start.saturating_add(length)).max(0) } else { start };
@@ -61,8 +65,10 @@ pub(super) fn clamp_range(start: i64, end: i64, length: usize) -> std::ops::Rang
 pub(super) fn getrange(call: &mut Call<'_, '_, '_>) -> Result {
     let (start, end) = (call.args.int(2)?, call.args.int(3)?);
     match call.section.get(&call.keys[0]) {
-        Some(view) => call.reply.part(view.value, clamp_range(start, end, view.value.len())),
-        None => call.reply.bulk(b""),
+        Some(view) if !is_crossed(start, end) => {
+            call.reply.part(view.value, clamp_range(start, end, view.value.len()));
+        }
+        _ => call.reply.bulk(b""),
     }
     Ok(())
 }

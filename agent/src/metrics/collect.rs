@@ -17,7 +17,12 @@ use crate::server::node::Node;
 #[must_use]
 pub fn page(node: &Node) -> Vec<u8> {
     let mut families = Vec::with_capacity(declared::ALL.len());
-    let mut add = |metric: Metric, samples: Vec<Sample>| families.push(family(metric, samples));
+    // The text format has no place for a family without samples.
+    let mut add = |metric: Metric, samples: Vec<Sample>| {
+        if !samples.is_empty() {
+            families.push(family(metric, samples));
+        }
+    };
 
     add(
         declared::BUILD_INFO,
@@ -109,13 +114,16 @@ fn duration(node: &Node, row: usize, calls: u64, labels: &[(&str, &str)]) -> Sam
     sample
 }
 
+/// One figure of a tally.
+type Figure = fn(&Tally) -> u64;
+
 fn clients(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     let mut one = |metric: Metric, value: f64| add(metric, vec![number(metric, value, &[])]);
     one(declared::CLIENTS, node.clients.count() as f64);
     one(declared::CLIENTS_LIMIT, f64::from(node.settings.max_clients.load(Relaxed)));
     one(declared::METRICS_FAILURES, node.metrics_failures.get() as f64);
     one(declared::WORKERS, f64::from(node.config.workers));
-    let by = |metric: Metric, values: &[(&str, fn(&Tally) -> u64)]| {
+    let by = |metric: Metric, values: &[(&str, Figure)]| {
         values
             .iter()
             .map(|(reason, figure)| number(metric, node.sum(figure) as f64, &[("reason", reason)]))

@@ -77,7 +77,7 @@ declare! {
     BYTES_IN = counter("larder_network_received_bytes_total", "Bytes received from clients.");
     BYTES_OUT = counter("larder_network_sent_bytes_total", "Bytes of replies to clients.");
     METRICS_FAILURES = counter("larder_metrics_open_failures_total",
-        "How often the address of this page was taken when the agent tried to open it.");
+        "How often the address of this page was taken when the agent tried to open it; it tries again every ten seconds.");
     ABANDONED = counter("larder_cache_abandoned_total",
         "Times that a part of the cache was emptied because of a fault in the agent: please report it.");
     WORKERS = gauge("larder_workers", "Worker threads.");

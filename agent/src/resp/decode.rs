@@ -312,7 +312,8 @@ fn short_number(frame: &[u8], from: usize) -> Option<(i64, usize)> {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             let is_canonical = place == 1 || (place > 1 && window[0] != b'0');
-            return (byte == b'\r' && is_canonical && window.len() > place + 1).then_some((number, from + place));
+            return (byte == b'\r' && is_canonical && window.len() > place + 1)
+                .then_some((number, from + place));
         }
         number = number * 10 + i64::from(digit);
     }

@@ -38,7 +38,13 @@ pub struct Out {
 
 impl Default for Out {
     fn default() -> Self {
-        Self { own: Vec::new(), referred: Vec::new(), referred_bytes: 0, limit: usize::MAX, overflowed: false }
+        Self {
+            own: Vec::new(),
+            referred: Vec::new(),
+            referred_bytes: 0,
+            limit: usize::MAX,
+            overflowed: false,
+        }
     }
 }
 
@@ -274,7 +280,7 @@ impl Reply<'_> {
     pub fn value(&mut self, value: larder_cache::Value<'_>) {
         match value {
             larder_cache::Value::Shared(bytes) if bytes.len() >= REFER_FROM => {
-                self.out.bulk_referred(bytes.clone())
+                self.out.bulk_referred(bytes.clone());
             }
             other => self.out.bulk(&other),
         }

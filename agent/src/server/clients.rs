@@ -190,9 +190,15 @@ impl Clients {
             return false;
         }
         let Some(biggest) = open().max_by_key(|client| client.held()) else { return false };
-        let unspared = open().filter(|client| !client.no_evict.load(Relaxed)).max_by_key(|client| client.held());
-        let chosen = unspared.filter(|client| client.held() >= biggest.held() / SPARED_FACTOR).unwrap_or(biggest);
-        tracing::warn!(client = chosen.id, bytes = chosen.held(), "buffers are full: the biggest holder is closed");
+        let unspared =
+            open().filter(|client| !client.no_evict.load(Relaxed)).max_by_key(|client| client.held());
+        let chosen =
+            unspared.filter(|client| client.held() >= biggest.held() / SPARED_FACTOR).unwrap_or(biggest);
+        tracing::warn!(
+            client = chosen.id,
+            bytes = chosen.held(),
+            "buffers are full: the biggest holder is closed"
+        );
         chosen.kill();
         true
     }

@@ -24,8 +24,10 @@ const OUTPUT_HIGH: usize = 256 * 1024;
 const OUTPUT_FLUSH: usize = 64 * 1024;
 /// Commands from this length on are read into an allocation of their own.
 const OWN_FRAME_FROM: usize = 16 * 1024;
-/// Time after which a turn lets others go on, in nanoseconds.
+/// Time after which running commands lets others go on, in nanoseconds,
 const TURN_NANOS: u64 = 1_000_000;
+/// and reads after which a turn does: each is some hundred commands at most.
+const READS_A_TURN: usize = 4;
 /// The longest argument of the protocol, 512 MiB.
 const BULK_MAX: i64 = 512 << 20;
 /// Empty lines between two looks at the clock.
@@ -121,18 +123,17 @@ impl Drop for Connection {
 impl Connection {
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         let client = Arc::clone(&self.session.client);
-        let started = boot_nanos();
-        loop {
+        for _ in 0..READS_A_TURN {
             if !self.unsent.is_empty() {
                 match self.send_unsent(&client.stream) {
                     Ok(()) => {}
                     Err(_) => return Poll::Ready(Next::Close),
                 }
             }
-            if self.session.wait.is_some() {
-                if let Some(next) = with_scratch(|scratch| self.advance_wait(&client.stream, scratch)) {
-                    return Poll::Ready(next);
-                }
+            if self.session.wait.is_some()
+                && let Some(next) = with_scratch(|scratch| self.advance_wait(&client.stream, scratch))
+            {
+                return Poll::Ready(next);
             }
             if self.runnable && self.unsent_bytes < OUTPUT_HIGH && self.session.wait.is_none() {
                 let stop = with_scratch(|scratch| self.run_kept(&client.stream, scratch));
@@ -178,10 +179,8 @@ impl Connection {
             if is_blocked {
                 return Poll::Pending;
             }
-            if boot_nanos() - started > TURN_NANOS {
-                return Poll::Ready(Next::Yield);
-            }
         }
+        Poll::Ready(Next::Yield)
     }
 
     /// Reads once and runs what is whole.
@@ -335,7 +334,10 @@ impl Connection {
             clock = verdict.1;
             if out.has_overflowed() {
                 tally.clients_closed_for_buffers.add(1);
-                tracing::warn!(client = self.session.client.id, "a reply was larger than all buffers may be: closed");
+                tracing::warn!(
+                    client = self.session.client.id,
+                    "a reply was larger than all buffers may be: closed"
+                );
                 out.clear();
                 return Err(io::ErrorKind::OutOfMemory.into());
             }

@@ -95,6 +95,7 @@ pub fn open_unix(path: &Path, mode: u32) -> Result<OwnedFd, ListenError> {
                 std::fs::remove_file(path).map_err(fail)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(fail(error)),
             _ => return Err(ListenError::InUse(shown())),
         }
     }

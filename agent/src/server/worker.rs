@@ -26,7 +26,9 @@ const RECLAIM_REST: Duration = Duration::from_millis(1);
 /// How long reclaim sleeps at least while nothing is due soon,
 const RECLAIM_SLEEP_MIN_MS: u64 = 100;
 /// and at most: entries may come that are due sooner.
-const RECLAIM_SLEEP_MAX_MS: u64 = 1_000;
+const RECLAIM_SLEEP_MAX_MS: u64 = 2_000;
+/// How long while nothing expires at all: an idle agent shall hardly ever wake.
+const RECLAIM_SLEEP_IDLE: Duration = Duration::from_secs(5);
 
 /// Memory that the connections of a worker take turns with.
 #[derive(Debug)]
@@ -70,7 +72,6 @@ impl Scratch {
         }
     }
 }
-
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
@@ -144,7 +145,7 @@ async fn reclaim(node: Arc<Node>) {
             Some(due) => {
                 Duration::from_millis((due.0 - present.0).clamp(RECLAIM_SLEEP_MIN_MS, RECLAIM_SLEEP_MAX_MS))
             }
-            None => Duration::from_millis(RECLAIM_SLEEP_MAX_MS),
+            None => RECLAIM_SLEEP_IDLE,
         };
         tokio::select! {
             () = tokio::time::sleep(rest) => {}

@@ -128,11 +128,12 @@ impl Page {
     }
 
     fn resize(&mut self, slots: usize) {
-        *self = Self::packed(self.occupied().copied(), slots, self.depth, self.used);
+        let resized = Self::packed(&self.occupied().copied(), slots, self.depth, self.used);
+        *self = resized;
     }
 
     /// A page of at least `slots` places holding what `sorted` yields.
-    fn packed(sorted: impl Iterator<Item = Slot> + Clone, slots: usize, depth: u8, used: u32) -> Self {
+    fn packed(sorted: &(impl Iterator<Item = Slot> + Clone), slots: usize, depth: u8, used: u32) -> Self {
         let mut size = slots.max(fitting_size(used as usize));
         loop {
             let mut page = Self { slots: vec![GAP; size].into_boxed_slice(), used, depth };
@@ -174,8 +175,8 @@ impl Page {
         let highs = self.occupied().filter(|slot| slot.hash & bit != 0).count() as u32;
         let lows = self.used - highs;
         (
-            Self::packed(self.occupied().copied().take(lows as usize), SLOTS_MIN, depth, lows),
-            Self::packed(self.occupied().copied().skip(lows as usize), SLOTS_MIN, depth, highs),
+            Self::packed(&self.occupied().copied().take(lows as usize), SLOTS_MIN, depth, lows),
+            Self::packed(&self.occupied().copied().skip(lows as usize), SLOTS_MIN, depth, highs),
         )
     }
 
@@ -189,7 +190,7 @@ impl Page {
 
     pub(crate) fn join(low: &Self, high: &Self) -> Self {
         let sorted = low.occupied().chain(high.occupied()).copied();
-        Self::packed(sorted, SLOTS_MIN, low.depth - 1, low.used + high.used)
+        Self::packed(&sorted, SLOTS_MIN, low.depth - 1, low.used + high.used)
     }
 }
 
