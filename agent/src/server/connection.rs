@@ -286,8 +286,13 @@ impl Connection {
     ) -> io::Result<(Stop, usize)> {
         let Scratch { out, decoder, tally, .. } = scratch;
         let bytes = source.bytes();
-        if let Some(torn) = self.torn.take() {
-            *decoder = *torn;
+        // Whatever the connection before has left behind is none of this one's business.
+        match self.torn.take() {
+            Some(torn) => *decoder = *torn,
+            None => decoder.clear(),
+        }
+        if !out.is_empty() {
+            out.clear();
         }
         let mut consumed = 0;
         let mut clock = boot_nanos();
