@@ -1,0 +1,45 @@
+//! Which room of the engine may know which: what `ARCHITECTURE.md` says, read off the `use crate::` lines.
+
+use std::path::Path;
+
+/// A room, and the rooms that it must not know.
+const STRANGERS: &[(&str, &[&str])] = &[
+    ("memory", &["cache", "section", "shard", "index", "key", "held", "databases", "watch", "policy"]),
+    (
+        "index",
+        &["cache", "section", "shard", "memory", "key", "held", "databases", "watch", "policy", "clock"],
+    ),
+    (
+        "clock",
+        &["cache", "section", "shard", "memory", "index", "key", "held", "databases", "watch", "policy"],
+    ),
+    ("key", &["cache", "section", "shard", "memory", "index", "held", "databases", "watch", "policy"]),
+    ("watch", &["cache", "section", "shard", "memory", "index", "held", "databases", "policy"]),
+    ("databases", &["cache", "section", "shard", "memory", "index", "held", "watch", "policy"]),
+    ("shard", &["cache", "section", "held", "databases"]),
+];
+
+#[test]
+fn rooms_know_each_other_one_way_only() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut checked = 0;
+    for (room, strangers) in STRANGERS {
+        let mut files = vec![source.join(format!("{room}.rs"))];
+        if let Ok(directory) = std::fs::read_dir(source.join(room)) {
+            files.extend(directory.map(|entry| entry.expect("readable directory").path()));
+        }
+        for file in files {
+            let text = std::fs::read_to_string(&file).expect("a room's file");
+            // What tests use stands behind the room.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for stranger in *strangers {
+                checked += 1;
+                let path = format!("crate::{stranger}");
+                let knows =
+                    text.match_indices(&path).any(|(at, _)| !text[at + path.len()..].starts_with('_'));
+                assert!(!knows, "{} knows {stranger}, which it must not", file.display());
+            }
+        }
+    }
+    assert!(checked > 100, "only {checked} pairs were looked at");
+}
