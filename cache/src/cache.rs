@@ -22,6 +22,8 @@ pub const MEMORY_MIN: usize = 4 << 20;
 const SHARD_BYTES_MAX: usize = 8 << 30;
 /// Segments that a shard may open beyond the limit between two looks at it: one for each queue.
 const OPEN_SEGMENTS: usize = 3;
+/// However much is lent, the cache keeps this part of the limit.
+const LEFT_SHARE_MIN: usize = 4;
 /// How long one call makes room before it lets others go on.
 const MAKE_ROOM_NANOS: u64 = 1_000_000;
 /// Evictions between two looks at the clock.
@@ -193,7 +195,8 @@ impl Cache {
 
     #[inline]
     fn limit_left(&self) -> usize {
-        self.limit.load(Ordering::Relaxed).saturating_sub(self.lent.load(Ordering::Relaxed))
+        let limit = self.limit.load(Ordering::Relaxed);
+        limit.saturating_sub(self.lent.load(Ordering::Relaxed)).max(limit / LEFT_SHARE_MIN)
     }
 
     /// Whether so many more bytes fit under the limit itself.

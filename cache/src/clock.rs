@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Milliseconds on `CLOCK_BOOTTIME`. Fits 48 bits until the machine has been up for 8,900 years.
+/// Milliseconds on `CLOCK_BOOTTIME`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Millis(pub u64);
 
-/// The largest deadline that a record can hold (48 bits).
-pub const DEADLINE_MAX: Millis = Millis((1 << 48) - 1);
+/// The latest deadline: what a signed number of milliseconds holds.
+pub const DEADLINE_MAX: Millis = Millis(i64::MAX as u64);
 
 /// How far the two clocks may drift apart before the conversion between them is renewed.
 ///
@@ -73,7 +73,7 @@ impl WallClock {
     /// The Unix time in milliseconds of a boot-time deadline.
     #[must_use]
     pub fn unix_ms(&self, deadline: Millis) -> i64 {
-        deadline.0 as i64 + self.offset_ms()
+        (deadline.0 as i64).saturating_add(self.offset_ms())
     }
 }
 

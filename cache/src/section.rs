@@ -291,13 +291,12 @@ impl<'c> Section<'c> {
         self.watch_anew(watched);
     }
 
-    /// Takes out the watches under an incarnation, raising those whose key has an entry.
+    /// Takes out the watches under an incarnation, raising those whose key has an entry, even one that has expired since.
     fn take_watched(&mut self, incarnation: u32) -> Vec<Watched> {
-        let now = self.now;
         let mut taken = Vec::new();
         for shard in self.every_shard() {
             for (hash, watched) in shard.watches.take_of(incarnation) {
-                if shard.has_entry(hash, incarnation, &watched.name, now) {
+                if shard.entry(hash, incarnation, &watched.name).is_some() {
                     watched.raise_all();
                 }
                 taken.push(watched);
@@ -306,7 +305,7 @@ impl<'c> Section<'c> {
         taken
     }
 
-    /// Puts watches in under their databases' incarnations now, raising those whose key has an entry there.
+    /// Puts watches in under their databases' incarnations now, raising those whose key has a live entry there.
     fn watch_anew(&mut self, watched: Vec<Watched>) {
         let now = self.now;
         for mut watched in watched {
@@ -314,7 +313,7 @@ impl<'c> Section<'c> {
             let (hash, incarnation) = (key.hash, key.incarnation);
             let number = self.cache.shard_of(&key);
             let shard = &mut self.every_shard()[number];
-            if shard.has_entry(hash, incarnation, &watched.name, now) {
+            if shard.drop_if_expired(hash, incarnation, &watched.name, now) {
                 watched.raise_all();
             }
             watched.incarnation = incarnation;

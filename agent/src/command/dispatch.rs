@@ -43,6 +43,15 @@ pub fn execute(
     let (row, command) = match admit(node, session, args, now) {
         Ok(Admitted::Run(row, command)) => (row, command),
         Ok(Admitted::Again(verdict)) => return (verdict, clock),
+        Err(_) if is_http(args.at(0)) => {
+            tracing::warn!(
+                client = session.client.id,
+                "it speaks HTTP: closed, since a browser may have been misled"
+            );
+            tally.protocol_errors.add(1);
+            session.closing = true;
+            return (Verdict::Done, clock);
+        }
         Err(failure) => {
             if let Some(transaction) = &mut session.transaction {
                 transaction.is_dirty = true;
@@ -91,6 +100,11 @@ pub fn execute(
         super::slowlog::note(node, session, command, args, nanos / 1000);
     }
     (Verdict::Done, after)
+}
+
+/// Words that only an HTTP client begins a line with. Some page may have told a browser to post commands to us.
+fn is_http(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"post") || name.eq_ignore_ascii_case(b"host:")
 }
 
 enum Admitted {

@@ -1,5 +1,6 @@
 //! `/metrics` and `/livez` over HTTP.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,15 +13,17 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::collect;
 use crate::server::node::Node;
 
 /// Connections served at a time: scrapers and a probe.
 const CONNECTIONS_MAX: usize = 16;
-/// How long a request may take to arrive.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive and its answer to be read.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long accepting rests when it fails.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Opens the address.
 ///
@@ -30,31 +33,36 @@ pub async fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-/// Serves requests, for as long as it is polled.
+/// Serves requests, for as long as it is polled. When too many connections are open the oldest one has to go.
 pub async fn serve(node: Arc<Node>, listener: TcpListener) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open: VecDeque<JoinHandle<()>> = VecDeque::new();
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(ACCEPT_REST).await;
             continue;
         };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= CONNECTIONS_MAX
+            && let Some(oldest) = open.pop_front()
+        {
+            oldest.abort();
+        }
         let node = Arc::clone(&node);
-        tokio::spawn(async move {
+        open.push_back(tokio::spawn(async move {
             let service = service_fn(|request| {
                 let response = answer(&node, &request);
                 async move { Ok::<_, Infallible>(response) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_TIMEOUT)
-                .keep_alive(true)
+                .keep_alive(false)
                 .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a metrics connection ended early");
+            match tokio::time::timeout(CONNECTION_TIMEOUT, connection).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "a metrics connection ended early"),
+                Err(_) => tracing::debug!("a metrics connection took too long"),
             }
-            drop(permit);
-        });
+        }));
     }
 }
 

@@ -330,6 +330,9 @@ impl Reply<'_> {
     /// A text for people, which RESP3 marks as such.
     pub fn verbatim(&mut self, text: &str) {
         if self.is_three() {
+            if !self.out.fits(text.len()) {
+                return;
+            }
             self.out.head(b'=', text.len() as i64 + 4);
             self.out.raw(b"txt:");
             self.out.raw(text.as_bytes());

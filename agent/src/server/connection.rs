@@ -8,7 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_cache::clock::boot_nanos;
+use larder_cache::Room;
+use larder_cache::clock::{boot_nanos, now};
 
 use super::clients::Client;
 use super::node::Node;
@@ -157,6 +158,10 @@ impl Connection {
                     Poll::Ready(Ok(())) => is_blocked = false,
                     Poll::Ready(Err(_)) => return Poll::Ready(Next::Close),
                 }
+            }
+            // Who sends much waits until the cache has given way to what came so far.
+            if self.input.len() >= READ_BYTES && self.node.cache.make_room(0, now()) == Room::Busy {
+                return Poll::Ready(Next::Yield);
             }
             if !self.ended && !self.session.closing {
                 match client.stream.poll_readable(cx) {
@@ -457,7 +462,7 @@ impl Connection {
             }
             Wait::Keys(mut wait) => {
                 let cache = &self.node.cache;
-                let now = larder_cache::clock::now();
+                let now = now();
                 let database = wait.database;
                 wait.found.set_limit(self.node.reply_limit());
                 let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use larder_cache::clock::{WallClock, boot_nanos, now};
 use larder_cache::{Cache, Room};
@@ -51,6 +51,8 @@ pub struct Node {
     pub metrics_failures: Counter,
     /// Bytes that the process holds beyond what is accounted for, as last measured.
     pub slack: AtomicUsize,
+    /// When that was, in milliseconds on the boot clock.
+    slack_measured_ms: AtomicU64,
     /// Wakes the reclaimer when there is something to free.
     pub reclaim: Notify,
     /// Asks for an orderly stop.
@@ -85,6 +87,7 @@ impl Node {
             tcp_port: AtomicI64::new(0),
             metrics_failures: Counter::default(),
             slack: AtomicUsize::new(0),
+            slack_measured_ms: AtomicU64::new(0),
             reclaim: Notify::new(),
             stop: Notify::new(),
             config,
@@ -122,11 +125,21 @@ impl Node {
 
     /// Measures what the process holds beyond what is accounted for: the allocator's fragments and free pages. The cache makes
     /// do with so much less, so that the process stays near its limit whatever sizes come and go.
+    ///
+    /// Freed pages go back a little later than entries leave, so the measure may rise only slowly: else what was just
+    /// evicted would look like slack, and more would be evicted for it.
     pub fn measure_slack(&self) {
+        let (present, last) = (now().0, self.slack_measured_ms.load(Relaxed));
+        if present < last + SLACK_INTERVAL_MS {
+            return;
+        }
+        self.slack_measured_ms.store(present, Relaxed);
         let resident = crate::metrics::collect::resident_bytes();
         let accounted = self.cache.used() + self.buffers.held() + PROCESS_BYTES;
-        self.slack.store(resident.saturating_sub(accounted), Relaxed);
-        self.cache.lend(self.buffers.held() + self.slack.load(Relaxed));
+        let most = self.slack.load(Relaxed) + self.cache.limit() / SLACK_STEP_SHARE;
+        let slack = resident.saturating_sub(accounted).min(most);
+        self.slack.store(slack, Relaxed);
+        self.cache.lend(self.buffers.held() + slack);
     }
 
     /// Bytes that one command's replies may take before they are sent: what is left of the buffers' limit.
@@ -143,6 +156,10 @@ impl Node {
     }
 }
 
+/// The process is measured at most so often,
+const SLACK_INTERVAL_MS: u64 = 10;
+/// and the measure rises by this part of the limit at most.
+const SLACK_STEP_SHARE: usize = 128;
 /// What an empty process holds, rounded up: not the cache's to make up for.
 const PROCESS_BYTES: usize = 12 << 20;
 /// One command's replies may take at least this part of the buffers' limit, however full they are.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags  key length  value length  incarnation  [deadline]  key        value, or the number of a large one
-//! 1      1           2             4            6 if TTL    0..=254    0..=1024, or 4
+//! 1      1           2             4            8 if TTL    0..=254    0..=1024, or 4
 //! ```
 //! rounded up to four bytes. Keys over 254 and values over 1,024 bytes live outside the log, refcounted ([`super::large`]).
 
@@ -16,7 +16,7 @@ pub const VALUE_INLINE_MAX: usize = 1024;
 pub(crate) const GRANULE: usize = 4;
 
 const HEADER: usize = 8;
-const DEADLINE: usize = 6;
+const DEADLINE: usize = 8;
 /// Bytes of the longest record.
 pub(crate) const RECORD_MAX: usize = round(HEADER + DEADLINE + KEY_INLINE_MAX + VALUE_INLINE_MAX);
 
@@ -72,7 +72,7 @@ impl Draft<'_> {
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
         let mut at = HEADER;
         if let Some(deadline) = self.deadline {
-            out[at..at + DEADLINE].copy_from_slice(&deadline.0.to_le_bytes()[..DEADLINE]);
+            out[at..at + DEADLINE].copy_from_slice(&deadline.0.to_le_bytes());
             at += DEADLINE;
         }
         out[at..at + self.key.len()].copy_from_slice(self.key);
@@ -124,9 +124,7 @@ impl<'a> Record<'a> {
         if self.0[0] & HAS_DEADLINE == 0 {
             return None;
         }
-        let mut bytes = [0; 8];
-        bytes[..DEADLINE].copy_from_slice(&self.0[HEADER..HEADER + DEADLINE]);
-        Some(Millis(u64::from_le_bytes(bytes)))
+        self.0[HEADER..].first_chunk().map(|bytes| Millis(u64::from_le_bytes(*bytes)))
     }
 
     /// The key, if it lies in the record.

@@ -29,15 +29,23 @@ impl Shard {
         }
     }
 
-    /// Whether a name has a live entry under an incarnation.
-    pub(crate) fn has_entry(&self, hash: u64, incarnation: u32, name: &[u8], now: Millis) -> bool {
+    /// Where the record of a name lies under an incarnation, whether it has expired or not.
+    pub(crate) fn entry(&self, hash: u64, incarnation: u32, name: &[u8]) -> Option<u32> {
         let is_it = |location: u32| {
-            let record = self.log.record(location);
-            record.incarnation() == incarnation
-                && record.deadline().is_none_or(|deadline| deadline > now)
-                && self.key_at(location) == name
+            self.log.record(location).incarnation() == incarnation && self.key_at(location) == name
         };
-        self.index.find(crate::key::index_hash(hash), is_it).is_some()
+        self.index.find(crate::key::index_hash(hash), is_it)
+    }
+
+    /// Whether a name has a live entry under an incarnation; one that has expired goes, which is no change to anybody.
+    pub(crate) fn drop_if_expired(&mut self, hash: u64, incarnation: u32, name: &[u8], now: Millis) -> bool {
+        let Some(location) = self.entry(hash, incarnation, name) else { return false };
+        let is_expired = self.log.record(location).deadline().is_some_and(|deadline| deadline <= now);
+        if is_expired {
+            self.stats.expired_on_access += 1;
+            self.drop_entry(hash, location);
+        }
+        !is_expired
     }
 
     /// Loses all entries after a fault of ours, since none can be trusted any more.
