@@ -134,6 +134,10 @@ fn run_all<'c>(call: &mut Call<'_, '_, 'c>, section: &mut Section<'c>, transacti
     call.reply.array(transaction.queue.len());
     for queued in &transaction.queue {
         let out = &mut *call.reply.out;
+        if out.has_overflowed() && !queued.command.flags.has(Flags::WRITE) {
+            // The client is lost: nobody will read this any more.
+            continue;
+        }
         let mark = out.mark();
         let keys = keys_of(call.node, call.session.database, queued.command, queued.args());
         let result =

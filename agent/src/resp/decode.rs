@@ -37,6 +37,8 @@ impl Span {
 pub struct Limits {
     /// Longest argument in bytes.
     pub bulk_max: i64,
+    /// Arguments of a command at most.
+    pub arguments_max: i64,
     /// Whether a password is still owed.
     pub unauthenticated: bool,
 }
@@ -150,7 +152,7 @@ impl Decoder {
                     (parse_i64(&frame[1..end]).ok_or(ProtocolError::Count)?, end)
                 }
             };
-            if count > i64::from(i32::MAX) {
+            if count > limits.arguments_max {
                 return Err(ProtocolError::Count);
             }
             if count > UNAUTHENTICATED_ARGUMENTS_MAX && limits.unauthenticated {
@@ -336,7 +338,8 @@ mod tests {
 
     use super::*;
 
-    const OPEN: Limits = Limits { bulk_max: 512 << 20, unauthenticated: false };
+    const OPEN: Limits =
+        Limits { bulk_max: 512 << 20, arguments_max: i32::MAX as i64, unauthenticated: false };
 
     fn words(text: &[u8], spans: &[Span]) -> Vec<Vec<u8>> {
         spans.iter().map(|span| span.of(text).to_vec()).collect()

@@ -12,6 +12,8 @@ const REFER_FROM: usize = 4096;
 
 /// Copied bytes that are worth a piece of their own.
 const SEAL_FROM: usize = 256 * 1024;
+/// Of what may be held, this part may be copies: they are new memory, for which nothing was evicted yet.
+const COPIED_SHARE: usize = 4;
 
 /// Which version of the protocol a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -23,15 +25,17 @@ pub enum Protocol {
     Three,
 }
 
-/// Replies that are not sent yet.
+/// Replies that are not sent yet: finished pieces, then bytes that are still being added to.
 #[derive(Debug)]
 pub struct Out {
+    pieces: Vec<Bytes>,
+    piece_bytes: usize,
     own: Vec<u8>,
-    /// Values referred to, each before so many bytes of `own`.
-    referred: Vec<(usize, Bytes)>,
-    referred_bytes: usize,
-    /// Bytes that may be held at most,
+    /// Bytes that were copied, in pieces and not.
+    copied: usize,
+    /// Bytes that may be held, and copied, at most,
     limit: usize,
+    copied_limit: usize,
     /// and whether something was left out for that.
     overflowed: bool,
 }
@@ -39,47 +43,50 @@ pub struct Out {
 impl Default for Out {
     fn default() -> Self {
         Self {
+            pieces: Vec::new(),
+            piece_bytes: 0,
             own: Vec::new(),
-            referred: Vec::new(),
-            referred_bytes: 0,
+            copied: 0,
             limit: usize::MAX,
+            copied_limit: usize::MAX,
             overflowed: false,
         }
     }
 }
 
-/// A place in the output to come back to.
+/// A place in the output to come back to: how many bytes stand before it.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark {
-    own: usize,
-    referred: usize,
-}
+pub struct Mark(usize);
 
 impl Out {
     /// Bytes to send, referred values included.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.own.len() + self.referred_bytes
+        self.piece_bytes + self.own.len()
     }
 
     /// Whether there is nothing to send.
     #[inline]
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.own.is_empty() && self.referred.is_empty()
+        self.len() == 0
     }
 
-    /// The bytes, if none of them are referred to: one `write` sends them.
+    /// The bytes, if they are in one piece: one `write` sends them.
     #[inline]
     #[must_use]
     pub fn as_one(&self) -> Option<&[u8]> {
-        self.referred.is_empty().then_some(&self.own)
+        self.pieces.is_empty().then_some(&self.own)
     }
 
-    /// Sets how many bytes may be held. Beyond that strings are left out, and what is here is no reply any more.
+    /// Sets how many bytes may be held, a part of them copied. Beyond that strings are left out, and what is here is no
+    /// reply any more.
+    #[inline]
     pub fn set_limit(&mut self, bytes: usize) {
         self.limit = bytes;
+        self.copied_limit = (bytes / COPIED_SHARE).max(SEAL_FROM);
+        self.copied = self.own.len();
         self.overflowed = false;
     }
 
@@ -90,9 +97,22 @@ impl Out {
         self.overflowed
     }
 
+    /// Whether so many more bytes may be referred to.
     #[inline]
     fn fits(&mut self, bytes: usize) -> bool {
         let fits = self.len() + bytes <= self.limit;
+        self.overflowed |= !fits;
+        fits
+    }
+
+    /// Whether so many more bytes may be copied. Many are put into pieces, so that they need not be moved as more comes.
+    #[inline]
+    fn fits_copied(&mut self, bytes: usize) -> bool {
+        if self.own.len() >= SEAL_FROM {
+            self.copied += self.own.len();
+            self.seal();
+        }
+        let fits = self.copied + self.own.len() + bytes <= self.copied_limit;
         self.overflowed |= !fits;
         fits
     }
@@ -101,56 +121,76 @@ impl Out {
     #[inline]
     #[must_use]
     pub fn mark(&self) -> Mark {
-        Mark { own: self.own.len(), referred: self.referred.len() }
+        Mark(self.len())
     }
 
     /// Takes back everything since a mark.
     pub fn rewind(&mut self, mark: Mark) {
-        self.own.truncate(mark.own);
-        for (_, value) in self.referred.drain(mark.referred..) {
-            self.referred_bytes -= value.len();
+        if mark.0 >= self.piece_bytes {
+            self.own.truncate(mark.0 - self.piece_bytes);
+            return;
         }
-    }
-
-    /// Whether anything was written since a mark.
-    #[must_use]
-    pub fn grew_since(&self, mark: Mark) -> bool {
-        self.own.len() > mark.own || self.referred.len() > mark.referred
+        self.own.clear();
+        while let Some(last) = self.pieces.last_mut().filter(|_| self.piece_bytes > mark.0) {
+            let excess = (self.piece_bytes - mark.0).min(last.len());
+            last.truncate(last.len() - excess);
+            self.piece_bytes -= excess;
+            if last.is_empty() {
+                self.pieces.pop();
+            }
+        }
     }
 
     /// The bytes since a mark begin with this byte: `-` tells an error.
     #[must_use]
     pub fn begins_with(&self, mark: Mark, byte: u8) -> bool {
-        self.own.get(mark.own) == Some(&byte)
+        if mark.0 >= self.piece_bytes {
+            return self.own.get(mark.0 - self.piece_bytes) == Some(&byte);
+        }
+        let mut before = 0;
+        let holds = |piece: &&Bytes| {
+            before += piece.len();
+            mark.0 < before
+        };
+        let piece = self.pieces.iter().find(holds);
+        piece.is_some_and(|piece| piece[piece.len() - (before - mark.0)] == byte)
     }
 
     /// Empties the buffer, keeping a reasonable capacity.
     pub fn clear(&mut self) {
         self.own.clear();
         self.own.shrink_to(64 * 1024);
-        self.referred.clear();
-        self.referred_bytes = 0;
+        self.pieces.clear();
+        self.piece_bytes = 0;
+        self.copied = 0;
     }
 
     /// Moves everything from byte `sent` on to the end of a queue of pieces.
     pub fn move_rest(&mut self, sent: usize, queue: &mut VecDeque<Bytes>) {
         let own = Bytes::copy_from_slice(&self.own);
         let mut skip = sent;
-        let mut push = |piece: Bytes| {
+        for mut piece in self.pieces.drain(..).chain([own]) {
             let skipped = skip.min(piece.len());
             skip -= skipped;
-            if skipped < piece.len() {
-                queue.push_back(piece.slice(skipped..));
+            bytes::Buf::advance(&mut piece, skipped);
+            if !piece.is_empty() {
+                queue.push_back(piece);
             }
-        };
-        let mut from = 0;
-        for (place, value) in self.referred.drain(..) {
-            push(own.slice(from..place));
-            push(value);
-            from = place;
         }
-        push(own.slice(from..));
         self.clear();
+    }
+
+    /// Finishes what is being added to as a piece.
+    fn seal(&mut self) {
+        if !self.own.is_empty() {
+            let piece = Bytes::from(std::mem::take(&mut self.own));
+            self.refer(piece);
+        }
+    }
+
+    fn refer(&mut self, piece: Bytes) {
+        self.piece_bytes += piece.len();
+        self.pieces.push(piece);
     }
 
     /// Appends raw bytes that are a reply, or part of one.
@@ -174,7 +214,7 @@ impl Out {
     /// A string of bytes.
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        if !self.fits(bytes.len()) {
+        if !self.fits_copied(bytes.len()) {
             return;
         }
         self.head(b'$', bytes.len() as i64);
@@ -187,38 +227,20 @@ impl Out {
             return;
         }
         self.head(b'$', bytes.len() as i64);
+        self.seal();
         self.refer(bytes);
         self.own.extend_from_slice(b"\r\n");
     }
 
     /// Appends what another buffer holds, without a copy.
-    pub fn adopt(&mut self, other: Self) {
+    pub fn adopt(&mut self, mut other: Self) {
+        self.overflowed |= other.overflowed;
         if !self.fits(other.len()) {
             return;
         }
-        let own = Bytes::from(other.own);
-        let mut from = 0;
-        for (place, value) in other.referred {
-            self.refer(own.slice(from..place));
-            self.refer(value);
-            from = place;
-        }
-        self.refer(own.slice(from..));
-        self.overflowed |= other.overflowed;
-    }
-
-    /// Puts what was copied so far into a piece of its own, so that it need not be moved as more comes. Only for a buffer
-    /// whose values are all copied.
-    pub fn seal(&mut self) {
-        if self.own.len() >= SEAL_FROM {
-            let piece = Bytes::from(std::mem::take(&mut self.own));
-            self.refer(piece);
-        }
-    }
-
-    fn refer(&mut self, bytes: Bytes) {
-        self.referred_bytes += bytes.len();
-        self.referred.push((self.own.len(), bytes));
+        self.seal();
+        other.seal();
+        other.pieces.into_iter().for_each(|piece| self.refer(piece));
     }
 
     /// An error; line ends in the text become spaces.
@@ -330,7 +352,7 @@ impl Reply<'_> {
     /// A text for people, which RESP3 marks as such.
     pub fn verbatim(&mut self, text: &str) {
         if self.is_three() {
-            if !self.out.fits(text.len()) {
+            if !self.out.fits_copied(text.len()) {
                 return;
             }
             self.out.head(b'=', text.len() as i64 + 4);

@@ -305,9 +305,11 @@ impl Connection {
         self.session.client.active_ms.store(clock / 1_000_000, Relaxed);
         self.needed = 0;
         out.set_limit(self.node.reply_limit().max(OUTPUT_FLUSH * 2));
+        let arguments_max = self.node.arguments_max();
         let mut nothings = 0u32;
         let stop = loop {
-            let limits = Limits { bulk_max: BULK_MAX, unauthenticated: self.session.owes_password };
+            let unauthenticated = self.session.owes_password;
+            let limits = Limits { bulk_max: BULK_MAX, arguments_max, unauthenticated };
             let frame = &bytes[consumed..];
             let (length, verdict) = match decoder.decode(frame, limits) {
                 Ok(Progress::Nothing(length)) => {
@@ -461,14 +463,15 @@ impl Connection {
                 self.send(stream, &mut scratch.out, &scratch.tally).err().map(|_| Next::Close)
             }
             Wait::Keys(mut wait) => {
+                if wait.found.is_empty() {
+                    wait.found.set_limit(self.node.reply_limit());
+                }
                 let cache = &self.node.cache;
                 let now = now();
                 let database = wait.database;
-                wait.found.set_limit(self.node.reply_limit());
                 let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {
                     cache.scan(database, cursor, wanted, now, show)
                 });
-                wait.found.seal();
                 if wait.found.has_overflowed() {
                     scratch.tally.clients_closed_for_buffers.add(1);
                     return Some(Next::Close);
@@ -501,7 +504,7 @@ impl Connection {
         // Memory that was reserved and not written to does not exist yet.
         let (input, queued) = (self.input.len() + torn, self.session.bytes());
         // What does not fit into the socket's own buffer means that this is full, and it is charged to us as well.
-        let in_kernel = if self.unsent_bytes > 0 { self.session.client.send_buffer } else { 0 };
+        let in_kernel = if self.unsent_bytes > 0 { self.session.client.send_buffer * 2 } else { 0 };
         let held = input + self.unsent_bytes + in_kernel + queued;
         if held == self.told {
             return;

@@ -109,7 +109,7 @@ impl Node {
     /// Adds one connection's change of buffer bytes, and closes the biggest holder if that was too much.
     pub fn change_buffers(&self, from: usize, to: usize) {
         let held = self.buffers.change(from, to);
-        self.cache.lend(held + self.slack.load(Relaxed));
+        self.lend();
         if to <= from {
             return;
         }
@@ -121,6 +121,18 @@ impl Node {
         if self.cache.make_room(0, now()) == Room::Busy {
             self.reclaim.notify_one();
         }
+    }
+
+    /// Tells the cache what it has to make do without: buffers, slack, and what each connection costs here and in the kernel.
+    fn lend(&self) {
+        let connections = self.clients.count() * CLIENT_BYTES;
+        self.cache.lend(self.buffers.held() + self.slack.load(Relaxed) + connections);
+    }
+
+    /// Arguments of one command at most: each costs some tens of bytes of bookkeeping, whatever its length.
+    #[must_use]
+    pub fn arguments_max(&self) -> i64 {
+        (Buffers::limit(self.cache.limit()) / ARGUMENT_BYTES).clamp(ARGUMENTS_MIN, ARGUMENTS_MAX) as i64
     }
 
     /// Measures what the process holds beyond what is accounted for: the allocator's fragments and free pages. The cache makes
@@ -139,7 +151,7 @@ impl Node {
         let most = self.slack.load(Relaxed) + self.cache.limit() / SLACK_STEP_SHARE;
         let slack = resident.saturating_sub(accounted).min(most);
         self.slack.store(slack, Relaxed);
-        self.cache.lend(self.buffers.held() + slack);
+        self.lend();
     }
 
     /// Bytes that one command's replies may take before they are sent: what is left of the buffers' limit.
@@ -162,6 +174,13 @@ const SLACK_INTERVAL_MS: u64 = 10;
 const SLACK_STEP_SHARE: usize = 128;
 /// What an empty process holds, rounded up: not the cache's to make up for.
 const PROCESS_BYTES: usize = 12 << 20;
+/// What an idle connection costs, in the kernel above all.
+const CLIENT_BYTES: usize = 4096;
+/// What an argument costs beside its bytes: its place, its key's hash, and room to grow.
+const ARGUMENT_BYTES: usize = 64;
+const ARGUMENTS_MIN: usize = 1 << 16;
+/// The most that Redis took before its seventh version.
+const ARGUMENTS_MAX: usize = 1 << 20;
 /// One command's replies may take at least this part of the buffers' limit, however full they are.
 const REPLY_SHARE_MIN: usize = 8;
 /// Locks for each of several workers.

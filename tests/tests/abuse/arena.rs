@@ -113,10 +113,10 @@ impl Arena {
             served.worst
         );
         assert!(peak as usize <= self.limit_bytes);
-        // It serves as before: a client, a command, and a value of some size.
+        // It serves as before: a new client, a command, and a value of some size.
         let mut client = self.agent.client();
         assert_eq!(client.call("PING"), Value::Simple(b"PONG".to_vec()));
-        let value = vec![b'v'; MIB];
+        let value = vec![b'v'; 10_000];
         assert!(!client.command(&[b"SET", &b"after"[..], &value]).expect("a reply").is_error());
         assert_eq!(client.call("GET after"), Value::Bulk(value));
         served

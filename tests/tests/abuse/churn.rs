@@ -25,8 +25,10 @@ fn churn(arena: &Arena, sizes: &[usize], batches: usize) {
                 let mut random = Random(seed);
                 let mut client = arena.agent.client();
                 for &size in sizes {
+                    // An ordinary client has no more than a megabyte on its way.
+                    let depth = (MIB / size).clamp(1, 50);
                     for _ in 0..batches {
-                        let commands: Vec<Vec<Vec<u8>>> = (0..50)
+                        let commands: Vec<Vec<Vec<u8>>> = (0..depth)
                             .map(|_| {
                                 let key = format!("churn:{}", random.below(200_000)).into_bytes();
                                 match random.below(10) {
@@ -64,24 +66,24 @@ fn churn(arena: &Arena, sizes: &[usize], batches: usize) {
 #[test]
 fn sizes_one_after_the_other() {
     for workers in ["1", "2"] {
-        let arena = Arena::with(128 * MIB, Agent::builder().args(&["--workers", workers]));
-        churn(&arena, &[900, 100, 5_000, 300, 20_000, 700], super::amount(400, 10_000));
+        let arena = Arena::with(super::amount(48, 256) * MIB, Agent::builder().args(&["--workers", workers]));
+        churn(&arena, &[900, 100, 5_000, 300, 20_000, 700], super::amount(120, 1_500));
         arena.verdict();
     }
 }
 
 #[test]
 fn all_sizes_at_once() {
-    let arena = Arena::new();
+    let arena = Arena::with(super::amount(64, 256) * MIB, Agent::builder());
     let sizes: Vec<_> = [10, 2_000, 700, 50_000, 90, 300_000].into_iter().cycle().take(60).collect();
-    churn(&arena, &sizes, super::amount(15, 400));
+    churn(&arena, &sizes, super::amount(8, 80));
     arena.verdict();
 }
 
-/// The smallest cache there is, and one with little beside it.
+/// The smallest cache there is, with as little beside it as there may be.
 #[test]
 fn little_memory() {
-    let arena = Arena::with(48 * MIB, Agent::builder());
-    churn(&arena, &[500, 5_000, 100, 60_000], super::amount(200, 5_000));
+    let arena = Arena::with(40 * MIB, Agent::builder());
+    churn(&arena, &[500, 5_000, 100, 60_000], super::amount(100, 1_000));
     arena.verdict();
 }

@@ -61,6 +61,24 @@ fn one_mget_of_a_gigabyte() {
     arena.verdict();
 }
 
+/// Six bytes each on the wire, many times that once they are understood.
+#[test]
+fn millions_of_empty_arguments() {
+    let arena = Arena::new();
+    arena.fill();
+    for (name, count) in
+        [("MGET", 1_000_000), ("DEL", 3_500_000), ("EXISTS", 20_000_000), ("WATCH", 3_500_000)]
+    {
+        let mut client = Rude::new(&arena.agent);
+        let head = format!("*{}\r\n${}\r\n{name}\r\n", count + 1, name.len());
+        // Piece by piece: it may be refused after the first.
+        let piece = b"$0\r\n\r\n".repeat(100_000);
+        let _ = client.send(head.as_bytes()) && (0..count / 100_000).all(|_| client.send(&piece));
+        client.is_closed_within(Duration::from_secs(1));
+    }
+    arena.verdict();
+}
+
 #[test]
 fn copies_of_a_long_value_in_one_transaction() {
     let arena = Arena::new();
@@ -119,7 +137,7 @@ fn the_same_writes_one_by_one() {
     let length = arena.max_value() * 3 / 4;
     let mut client = arena.agent.client();
     store(&mut client, "long", length);
-    for number in 0..40 {
+    for number in 0..super::amount(15, 100) {
         for line in [
             format!("BITOP NOT made:{number} long"),
             format!("COPY long copy:{number}"),
@@ -152,8 +170,9 @@ fn names_that_nobody_counts() {
         let _ = client.send_raw(&batch);
     }
     for client in &mut clients {
-        while matches!(fate(client, PATIENCE), super::arena::Fate::Answered(reply) if reply.items().is_none() && !matches!(reply, larder_tests::resp::Value::Map(_)))
-        {
+        // Three answers, unless it is closed.
+        for _ in 0..3 {
+            fate(client, PATIENCE);
         }
     }
     // And in lists and logs.
@@ -196,7 +215,7 @@ fn watched_names() {
 fn errors_do_not_echo_megabytes() {
     let arena = Arena::new();
     arena.fill();
-    let long = vec![0xFF; arena.memory() / 6];
+    let long = vec![0xFF; arena.memory() / 12];
     let long = &long[..];
     for words in [
         &[&b"CLIENT"[..], b"KILL", b"USER", long][..],

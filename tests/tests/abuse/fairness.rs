@@ -30,7 +30,7 @@ fn a_client_that_asks_to_be_spared_is_not_spared_at_the_cost_of_others() {
 #[test]
 fn many_watches() {
     let arena = Arena::new();
-    let names: Vec<_> = (0..amount(50_000, 200_000)).map(|number| format!("k:{number}")).collect();
+    let names: Vec<_> = (0..amount(50_000, 100_000)).map(|number| format!("k:{number}")).collect();
     let words: Vec<_> = std::iter::once("WATCH").chain(names.iter().map(String::as_str)).collect();
     let mut client = arena.agent.client();
     assert!(!client.command(&words).unwrap().is_error());
@@ -76,7 +76,7 @@ fn a_long_pipeline_whose_answers_are_read_late() {
     let arena = Arena::new();
     let value = vec![b'v'; 1000];
     assert!(!arena.agent.client().command(&[b"SET", &b"k"[..], &value]).unwrap().is_error());
-    let count = amount(400_000, 800_000);
+    let count = amount(300_000, 800_000);
     let mut client = Rude::new(&arena.agent);
     // It fits the limit of buffers, so it is kept.
     assert!(client.send(&encode(&["GET", "k"]).repeat(count)));

@@ -33,7 +33,7 @@ fn all_at_once(arena: &Arena, clients: usize, bytes: usize) -> usize {
 
 #[test]
 fn fifty_of_the_largest_values_at_once() {
-    for limit in [128, super::amount(256, 512)] {
+    for limit in if super::thoroughly() { &[128, 256, 512][..] } else { &[128] } {
         let arena = Arena::with(limit * MIB, larder_tests::agent::Agent::builder());
         arena.fill();
         let largest = arena.max_value();
@@ -114,13 +114,14 @@ fn torn_commands_pile_up() {
     for client in &mut clients {
         client.send(&part);
     }
-    let memory = arena.memory() as f64;
-    let metrics = Metrics::of(&arena.agent);
-    assert!(metrics.value("larder_client_buffers_bytes") <= memory / 4.0 + 1e6);
-    assert!(
-        metrics.value("larder_clients_closed_total{reason=\"buffers\"}") > 0.0,
-        "the limit was never reached"
-    );
+    // What a client held is free a moment after it is closed.
+    let limit = arena.memory() as f64 / 4.0;
+    let under = larder_tests::poll_until(Duration::from_secs(10), || {
+        (Metrics::of(&arena.agent).value("larder_client_buffers_bytes") <= limit).then_some(())
+    });
+    assert!(under.is_some(), "buffers stay over their limit of {limit} bytes");
+    let closed = Metrics::of(&arena.agent).value("larder_clients_closed_total{reason=\"buffers\"}");
+    assert!(closed > 0.0, "the limit was never reached");
     drop(clients);
     let freed = larder_tests::poll_until(Duration::from_secs(10), || {
         (Metrics::of(&arena.agent).value("larder_client_buffers_bytes") < 1e6).then_some(())
@@ -139,7 +140,7 @@ fn large_values_come_and_go() {
             let arena = &arena;
             scope.spawn(move || {
                 let value = vec![b'x'; largest];
-                for turn in 0..super::amount(60, 1000) {
+                for turn in 0..super::amount(40, 1000) {
                     let mut client = arena.agent.client();
                     let length = largest / (1 + (turn * 7 + number * 3) % 12);
                     let key = format!("large:{}", (turn * 5 + number) % 40);

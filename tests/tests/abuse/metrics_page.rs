@@ -71,6 +71,7 @@ fn odd_requests_are_refused() {
         let mut stream = TcpStream::connect(agent.metrics()).expect("a connect");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
         let _ = stream.write_all(request.as_bytes());
+        let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         let reply = String::from_utf8_lossy(&reply);

@@ -64,8 +64,8 @@ fn an_interrupt_ends_it_too() {
 /// A client with megabytes of answers on their way that it does not take.
 fn that_does_not_read(agent: &Agent) -> Client {
     let mut client = agent.client();
-    assert_eq!(client.command(&[b"SET", &b"big"[..], &vec![b'x'; 1 << 20]]).unwrap(), ok());
-    client.send_raw(&encode(&["GET", "big"]).repeat(8)).unwrap();
+    assert_eq!(client.command(&[b"SET", &b"big"[..], &vec![b'x'; 1 << 20]]).expect("a reply"), ok());
+    client.send_raw(&encode(&["GET", "big"]).repeat(8)).expect("sent");
     client
 }
 

@@ -94,7 +94,7 @@ fn nothing_that_stays_is_missed() {
             });
             let mut client = agent.client();
             let (mut other, mut scans) = (agent.client(), 0);
-            for count in ["1", "10", "100", "1000"].iter().cycle().take(rounds(8, 80)) {
+            for count in ["7", "10", "100", "1000"].iter().cycle().take(rounds(4, 80)) {
                 let found = scan(&mut client, &["COUNT", count, "MATCH", "stay:*"], || {
                     scans += 1;
                     if scans % 50 == 0 {
