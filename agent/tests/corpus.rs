@@ -11,6 +11,8 @@ pub mod reply;
 
 use std::path::Path;
 
+use larder_agent::command::table::COMMANDS;
+
 /// Fewer files than were written by hand mean that the corpus was not found.
 const SEEDS: usize = 30;
 
@@ -39,6 +41,18 @@ fn streams_are_the_same_whole_and_torn() {
 #[test]
 fn commands_reply_once_and_stay_within_the_limit() {
     run_all("command", command::run);
+}
+
+#[test]
+fn the_dictionary_knows_every_command() {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/command.dict"))
+        .expect("a dictionary");
+    let names = COMMANDS.iter().flat_map(|command| std::iter::once(command).chain(command.subcommands));
+    let missing: Vec<_> = names
+        .map(|command| command.short_name().to_uppercase())
+        .filter(|name| !text.contains(&format!("\"{name}\"\n")))
+        .collect();
+    assert!(missing.is_empty(), "add to fuzz/command.dict: {missing:?}");
 }
 
 #[test]

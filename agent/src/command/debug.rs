@@ -31,6 +31,9 @@ pub(super) fn shutdown(call: &mut Call<'_, '_, '_>) -> Result {
     if !call.args.from(1).all(known) {
         return Err(SYNTAX);
     }
+    if call.in_transaction {
+        return Err(Failure::new("ERR Command not allowed inside a transaction"));
+    }
     call.session.closing = true;
     call.node.stop.notify_one();
     Ok(())

@@ -1,0 +1,4 @@
+//! Commands against a node.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| larder_fuzz::command::run(data));
