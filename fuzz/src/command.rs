@@ -126,7 +126,7 @@ impl Observer<'_> {
         let waits_for_exec = is_queued && matches!(reply, Some(Reply::Other) | None);
         match self.offer_line(peer, "EXEC") {
             Some(Reply::Elements(count)) => {
-                assert!(waits_for_exec && count == 1, "{count} replies to one command")
+                assert!(waits_for_exec && count == 1, "{count} replies to one command");
             }
             Some(Reply::Error(_)) | None => {}
             Some(Reply::Other) => panic!("EXEC replied nothing, though nothing was watched"),
