@@ -104,6 +104,10 @@ pub(super) fn no_touch(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn reply(call: &mut Call<'_, '_, '_>) -> Result {
+    if call.in_transaction {
+        // EXEC has promised a reply for each command: one that is left out would put all that follow in the wrong place.
+        return Err(Failure::new("ERR CLIENT REPLY is not allowed inside a transaction"));
+    }
     match () {
         () if call.args.is(2, "ON") => {
             call.session.replies = Replies::On;

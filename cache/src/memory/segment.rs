@@ -5,7 +5,7 @@ use crate::clock::Millis;
 
 /// Segments are a power of two of bytes between these bounds.
 pub(crate) const SEGMENT_BYTES_MIN: usize = (RECORD_MAX * 2).next_power_of_two();
-pub(crate) const SEGMENT_BYTES_MAX: usize = 256 << 10;
+pub(crate) const SEGMENT_BYTES_MAX: usize = 128 << 10;
 
 /// Which queue a segment stands in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

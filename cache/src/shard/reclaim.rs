@@ -11,9 +11,9 @@ const WALK_AGAIN_MS: u64 = 1_000;
 /// and for longer if the walk was hardly worth it.
 const WALK_AGAIN_SPARSE_MS: u64 = 5_000;
 /// Pages, segments and large values of a flushed shard freed between two looks at the clock.
-const DISMANTLE_PAGES: usize = 256;
-const DISMANTLE_SEGMENTS: usize = 4;
-const DISMANTLE_LARGE: usize = 64;
+const DISMANTLE_PAGES: usize = 32;
+const DISMANTLE_SEGMENTS: usize = 1;
+const DISMANTLE_LARGE: usize = 16;
 
 impl Shard {
     /// Forgets an incarnation: nothing of it is found from here on; its memory is freed by [`reclaim`](Self::reclaim).
