@@ -1,0 +1,36 @@
+//! What an entry costs beside its key and value. `benches/peers memory` measures the same as resident memory.
+
+use larder_cache::clock::Millis;
+use larder_cache::{Cache, Config, Deadline, NewValue};
+
+/// A 16-byte key and a 64-byte value, at most: `ARCHITECTURE.md` says where each byte goes.
+const BYTES_MAX: usize = 100;
+const BYTES_WITH_DEADLINE_MAX: usize = 108;
+/// The index doubles between powers of two: it is looked at where it is emptiest and fullest.
+const COUNTS: [u32; 4] = [1_000_000, 1_300_000, 1_600_000, 1_900_000];
+
+fn worst(deadline: Deadline) -> usize {
+    let cache = Cache::new(Config { memory: 1 << 30, ..Config::default() });
+    let (empty, now) = (cache.used(), Millis(1));
+    let mut stored = 0;
+    let mut worst = 0;
+    for count in COUNTS {
+        for number in stored..count {
+            let name = format!("key:{number:012}");
+            let key = cache.key(0, name.as_bytes());
+            let mut section = cache.section(&[key], now).expect("single thread");
+            section.set(&key, NewValue::Copied(&[b'v'; 64]), deadline).expect("there is room");
+        }
+        stored = count;
+        assert_eq!(cache.figures().entries, u64::from(count));
+        worst = worst.max((cache.used() - empty).div_ceil(count as usize));
+    }
+    worst
+}
+
+#[test]
+fn an_entry_costs_at_most_what_is_promised() {
+    let (without, with) = (worst(Deadline::None), worst(Deadline::At(Millis(1 << 40))));
+    assert!(without <= BYTES_MAX, "{without} bytes an entry without a TTL");
+    assert!(with <= BYTES_WITH_DEADLINE_MAX, "{with} bytes an entry with one");
+}
