@@ -194,8 +194,7 @@ fn reload(node: &Node, level: &Level) {
             let current = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
             let (max_clients, _) = config.effective_clients(current.unwrap_or(u64::MAX));
             node.settings.adopt(&config, max_clients);
-            node.cache.set_limit(config.memory as usize);
-            node.reclaim.notify_one();
+            node.set_memory(config.memory as usize);
             node.cache.set_policy(engine_policy(config.maxmemory_policy));
             level.set(config.log_level);
             tracing::info!("configuration reread");

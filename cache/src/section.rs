@@ -96,11 +96,6 @@ impl<'c> Section<'c> {
         self.now
     }
 
-    /// Sets the moment that what follows takes for the present.
-    pub fn set_now(&mut self, now: Millis) {
-        self.now = now;
-    }
-
     /// Whether reads count for eviction (they do unless told otherwise).
     pub fn remember_reads(&mut self, remembers: bool) {
         self.remembers_reads = remembers;

@@ -2,20 +2,17 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
-};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, LazyLock};
 
 use larder_agent::command::{Args, Verdict, execute, forget_watches, step_keys, write_keys};
 use larder_agent::config::{Config, Family, Invocation, load};
 use larder_agent::resp::{Out, Protocol, Reply};
-use larder_agent::server::clients::{Client, Names};
+use larder_agent::server::clients::{Client, Known};
 use larder_agent::server::node::Node;
 use larder_agent::server::session::{Session, Wait};
 use larder_agent::server::stream::{RawStream, Stream};
 use larder_cache::clock::{boot_nanos, now};
-use parking_lot::Mutex;
 
 /// The password, where one is asked for.
 pub const PASSWORD: &str = "sesame";
@@ -84,29 +81,11 @@ impl<'n> Peer<'n> {
         let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
         near.set_nonblocking(true).expect("a socket that does not block");
         assert!(node.clients.admit(100), "who left was not counted out");
-        let now_ms = now().0;
-        let client = Arc::new(Client {
-            id: node.clients.next_id(),
-            stream: Stream::register(RawStream::Unix(near)).expect("a runtime that watches sockets"),
-            address: "fuzz:0".to_owned(),
-            local_address: "fuzz:0".to_owned(),
-            uid: None,
-            send_buffer: 0,
-            connected_ms: now_ms,
-            active_ms: AtomicU64::new(now_ms),
-            last_command: AtomicU16::new(u16::MAX),
-            database: AtomicU16::new(0),
-            protocol: AtomicU8::new(if protocol == Protocol::Three { 3 } else { 2 }),
-            queued: AtomicI64::new(-1),
-            watched: AtomicUsize::new(0),
-            input_bytes: AtomicUsize::new(0),
-            output_bytes: AtomicUsize::new(0),
-            queued_bytes: AtomicUsize::new(0),
-            no_evict: AtomicBool::new(false),
-            no_touch: AtomicBool::new(false),
-            killed: AtomicBool::new(false),
-            names: Mutex::new(Names::default()),
-        });
+        let stream = Stream::register(RawStream::Unix(near)).expect("a runtime that watches sockets");
+        let [address, local_address] = ["fuzz:0"; 2].map(str::to_owned);
+        let known = Known { address, local_address, uid: None, send_buffer: 0 };
+        let client = Arc::new(Client::new(node.clients.next_id(), stream, known));
+        client.protocol.store(if protocol == Protocol::Three { 3 } else { 2 }, Relaxed);
         node.clients.add(&client);
         let mut session = Session::new(client, node.settings.owes_password(None));
         session.protocol = protocol;

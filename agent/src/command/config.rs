@@ -167,10 +167,7 @@ pub(super) fn set(call: &mut Call<'_, '_, '_>) -> Result {
     let settings = &call.node.settings;
     for change in changes {
         match change {
-            Change::MaxMemory(bytes) => {
-                call.node.cache.set_limit(bytes);
-                call.node.reclaim.notify_one();
-            }
+            Change::MaxMemory(bytes) => call.node.set_memory(bytes),
             Change::Policy(family, name) => {
                 settings.set_policy(family, &name);
                 call.section.set_policy(engine_policy(family));

@@ -21,15 +21,6 @@ impl Failure {
     pub fn with(text: String) -> Self {
         Self(Cow::Owned(text))
     }
-
-    /// The code, as one of a few words that a metric may carry.
-    #[must_use]
-    pub fn label(&self) -> &'static str {
-        const CODES: [&str; 9] =
-            ["ERR", "EXECABORT", "NOAUTH", "NOPERM", "NOPROTO", "NOSCRIPT", "OOM", "WRONGPASS", "WRONGTYPE"];
-        let code = self.0.split(' ').next().unwrap_or_default();
-        CODES.into_iter().find(|known| *known == code).unwrap_or("other")
-    }
 }
 
 /// The arguments do not follow the command's grammar.

@@ -7,6 +7,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 
+use larder_cache::clock::now;
 use parking_lot::Mutex;
 use rustix::net::Shutdown;
 
@@ -69,7 +70,49 @@ pub struct Names {
     pub version: Box<str>,
 }
 
+/// What is known of a connection before it is served.
+#[derive(Debug)]
+pub struct Known {
+    /// Where it comes from.
+    pub address: String,
+    /// Where it came in.
+    pub local_address: String,
+    /// The peer's user over a Unix socket, if the kernel says.
+    pub uid: Option<u32>,
+    /// Bytes that the kernel holds for it at most.
+    pub send_buffer: usize,
+}
+
 impl Client {
+    /// A connection that begins now.
+    #[must_use]
+    pub fn new(id: u64, stream: Stream, known: Known) -> Self {
+        let Known { address, local_address, uid, send_buffer } = known;
+        let now_ms = now().0;
+        Self {
+            id,
+            stream,
+            address,
+            local_address,
+            uid,
+            send_buffer,
+            connected_ms: now_ms,
+            active_ms: AtomicU64::new(now_ms),
+            last_command: AtomicU16::new(u16::MAX),
+            database: AtomicU16::new(0),
+            protocol: AtomicU8::new(2),
+            queued: AtomicI64::new(-1),
+            watched: AtomicUsize::new(0),
+            input_bytes: AtomicUsize::new(0),
+            output_bytes: AtomicUsize::new(0),
+            queued_bytes: AtomicUsize::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            killed: AtomicBool::new(false),
+            names: Mutex::new(Names::default()),
+        }
+    }
+
     /// All bytes that its buffers hold.
     #[must_use]
     pub fn held(&self) -> usize {

@@ -6,19 +6,15 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering::Relaxed,
-};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 use std::time::Duration;
 
-use larder_cache::clock::now;
-use parking_lot::Mutex;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::buffers::Buffers;
-use super::clients::{Client, Names};
+use super::clients::{Client, Known};
 use super::connection::serve;
 use super::node::Node;
 use super::stream::{RawStream, Stream};
@@ -242,7 +238,11 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
             return;
         };
         let owes_password = node.settings.owes_password(uid);
-        let client = Arc::new(new_client(&node, stream, Known { address, local_address, uid, send_buffer }));
+        let client = Arc::new(Client::new(
+            node.clients.next_id(),
+            stream,
+            Known { address, local_address, uid, send_buffer },
+        ));
         node.clients.add(&client);
         serve(node, client, owes_password).await;
     });
@@ -262,39 +262,4 @@ fn bound_send_buffer(node: &Node, raw: &RawStream) -> usize {
         RawStream::Tcp(stream, _) => rustix::net::sockopt::set_socket_send_buffer_size(stream, each / 2),
     };
     if set.is_ok() { each } else { SEND_BUFFER_USUAL }
-}
-
-/// What is known of a connection before it is served.
-struct Known {
-    address: String,
-    local_address: String,
-    uid: Option<u32>,
-    send_buffer: usize,
-}
-
-fn new_client(node: &Node, stream: Stream, known: Known) -> Client {
-    let Known { address, local_address, uid, send_buffer } = known;
-    let now_ms = now().0;
-    Client {
-        id: node.clients.next_id(),
-        stream,
-        address,
-        local_address,
-        uid,
-        send_buffer,
-        connected_ms: now_ms,
-        active_ms: AtomicU64::new(now_ms),
-        last_command: AtomicU16::new(u16::MAX),
-        database: AtomicU16::new(0),
-        protocol: AtomicU8::new(2),
-        queued: AtomicI64::new(-1),
-        watched: AtomicUsize::new(0),
-        input_bytes: AtomicUsize::new(0),
-        output_bytes: AtomicUsize::new(0),
-        queued_bytes: AtomicUsize::new(0),
-        no_evict: AtomicBool::new(false),
-        no_touch: AtomicBool::new(false),
-        killed: AtomicBool::new(false),
-        names: Mutex::new(Names::default()),
-    }
 }

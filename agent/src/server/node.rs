@@ -123,6 +123,12 @@ impl Node {
         }
     }
 
+    /// Sets the memory limit; what is over it by now goes in the background.
+    pub fn set_memory(&self, bytes: usize) {
+        self.cache.set_limit(bytes);
+        self.reclaim.notify_one();
+    }
+
     /// Tells the cache what it has to make do without: buffers, slack, and what each connection costs here and in the kernel.
     fn lend(&self) {
         let connections = self.clients.count() * CLIENT_BYTES;
