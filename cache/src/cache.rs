@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::clock::{Millis, boot_nanos};
 use crate::databases::Databases;
-use crate::held::Held;
+use crate::held::{Guarded, Held};
 use crate::key::{Database, Key, Seed};
 use crate::memory::segment::Geometry;
 use crate::policy::Policy;
 use crate::section::{Moved, Section};
 use crate::shard::{Eviction, Shard};
 use crate::stats::Stats;
+use crate::stay::Stay;
 use crate::watch::Watch;
 
 /// The smallest memory limit that leaves room for segments to turn over: 4 MiB.
@@ -81,7 +80,7 @@ pub struct Figures {
 /// A cache of byte strings under byte strings, in numbered databases.
 #[derive(Debug)]
 pub struct Cache {
-    pub(crate) shards: Box<[Mutex<Shard>]>,
+    pub(crate) shards: Box<[Guarded]>,
     pub(crate) databases: Databases,
     seed: Seed,
     /// Bytes held by all shards, as last told by each.
@@ -103,7 +102,7 @@ impl Cache {
         let geometry = Geometry::for_budget(memory / count);
         let seed = Seed::random();
         let shards: Box<[_]> =
-            (0..count).map(|_| Mutex::new(Shard::new(seed, geometry, config.policy))).collect();
+            (0..count).map(|_| Guarded::new(Shard::new(seed, geometry, config.policy))).collect();
         let cache = Self {
             shards,
             databases: Databases::new(config.databases.max(1)),
@@ -151,6 +150,12 @@ impl Cache {
         Section::over_keys(self, keys, now)
     }
 
+    /// Begins a batch of sections over one key each.
+    #[must_use]
+    pub fn stay(&self) -> Stay<'_> {
+        Stay::new(self)
+    }
+
     /// Enters an atomic section over the whole cache.
     #[must_use]
     pub fn section_over_all(&self, now: Millis) -> Section<'_> {
@@ -182,8 +187,13 @@ impl Cache {
     /// of the two writes until the next call.
     #[inline]
     pub fn make_room(&self, bytes: usize, now: Millis) -> Room {
-        let used = self.used.load(Ordering::Relaxed);
-        if used + bytes <= self.target() { Room::Made } else { self.evict_until_room(bytes, now) }
+        if self.has_room(bytes) { Room::Made } else { self.evict_until_room(bytes, now) }
+    }
+
+    /// Whether so many bytes need no room to be made.
+    #[inline]
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.used.load(Ordering::Relaxed) + bytes <= self.target()
     }
 
     /// Bytes to stay under so that an opened segment does not pass the limit.
@@ -225,7 +235,7 @@ impl Cache {
             }
             let mut progress = Eviction::Nothing;
             for _ in 0..EVICTIONS_A_BATCH {
-                if self.used.load(Ordering::Relaxed) + bytes <= self.target() {
+                if self.has_room(bytes) {
                     return Room::Made;
                 }
                 match shard.evict_one(now) {
@@ -236,7 +246,7 @@ impl Cache {
             }
             self.publish(&mut shard);
             empty_handed = if progress == Eviction::Nothing { empty_handed + 1 } else { 0 };
-            if self.used.load(Ordering::Relaxed) + bytes <= self.target() {
+            if self.has_room(bytes) {
                 return Room::Made;
             }
             if empty_handed >= self.shards.len() {

@@ -6,6 +6,17 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::shard::Shard;
 
+/// A shard and its lock, on cache lines (and the pairs of them that are fetched together) of their own.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Guarded(Mutex<Shard>);
+
+impl Guarded {
+    pub(crate) fn new(shard: Shard) -> Self {
+        Self(Mutex::new(shard))
+    }
+}
+
 /// A locked shard. A panic while it is held may leave it half changed, and then nothing it says can be trusted: it loses
 /// its entries, which a cache may, rather than tell one wrong.
 #[derive(Debug)]
@@ -13,8 +24,8 @@ pub(crate) struct Held<'c>(MutexGuard<'c, Shard>);
 
 impl<'c> Held<'c> {
     #[inline]
-    pub(crate) fn lock(shard: &'c Mutex<Shard>) -> Self {
-        Self(shard.lock())
+    pub(crate) fn lock(shard: &'c Guarded) -> Self {
+        Self(shard.0.lock())
     }
 }
 

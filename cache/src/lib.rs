@@ -33,6 +33,7 @@ mod policy;
 mod section;
 mod shard;
 mod stats;
+mod stay;
 mod value;
 mod watch;
 
@@ -42,5 +43,6 @@ pub use memory::record::VALUE_INLINE_MAX;
 pub use policy::Policy;
 pub use section::{DatabaseFigures, Full, Moved, Section};
 pub use stats::Stats;
+pub use stay::Stay;
 pub use value::{Deadline, NewValue, Value, View};
 pub use watch::Watch;

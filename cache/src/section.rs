@@ -79,6 +79,27 @@ impl<'c> Section<'c> {
         Ok(Self { cache, guards, now, remembers_reads: true })
     }
 
+    /// A section over one key, under its shard's lock.
+    #[inline]
+    pub(crate) fn under(cache: &'c Cache, held: Held<'c>, key: &Key<'_>, now: Millis) -> Result<Self, Moved> {
+        if cache.databases.incarnation(key.database) != key.incarnation {
+            return Err(Moved);
+        }
+        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true })
+    }
+
+    /// Ends the section and hands over its lock, if it has a single one.
+    #[inline]
+    pub(crate) fn leave(mut self) -> Option<Held<'c>> {
+        match std::mem::replace(&mut self.guards, Guards::None) {
+            Guards::One(mut held) => {
+                self.cache.publish(&mut held);
+                Some(held)
+            }
+            _ => None,
+        }
+    }
+
     /// A section without any key, for what needs none.
     #[inline]
     #[must_use]

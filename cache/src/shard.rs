@@ -24,33 +24,36 @@ use crate::stats::Stats;
 use crate::value::{Deadline, NewValue, Value, View};
 use crate::watch::Watches;
 
+/// The fields stand in the order in which operations write them: what a read or an overwrite counts shares the cache line
+/// of the shard's lock, which has to travel between workers anyway.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Shard {
+    /// Whether what this shard uses may differ from what it last told the cache.
+    pub(crate) changed: bool,
+    /// Compaction moves records: not while somebody walks over them.
+    walking: bool,
+    pub(crate) policy: Policy,
+    pub(crate) stats: Stats,
+    /// What this shard last told the cache it uses.
+    pub(crate) published: usize,
     seed: Seed,
+    pub(crate) watches: Watches,
     index: Index,
     log: Log,
     large: LargeValues,
-    ghost: Ghost,
-    pub(crate) policy: Policy,
+    /// Bytes that died since the last compaction step.
+    died: usize,
     /// Entries of each living incarnation.
     counts: HashMap<u32, Count>,
+    ghost: Ghost,
     /// Flushed incarnations of which records may still lie in the log.
     dead: HashSet<u32>,
     /// Where the sweep of dead incarnations goes on.
     sweep_from: Option<usize>,
     graveyard: Vec<Remains>,
-    pub(crate) watches: Watches,
-    pub(crate) stats: Stats,
-    /// Bytes that died since the last compaction step.
-    died: usize,
-    /// Compaction moves records: not while somebody walks over them.
-    walking: bool,
     /// Carries a record from its old place to its new one.
     scratch: Vec<u8>,
-    /// What this shard last told the cache it uses,
-    pub(crate) published: usize,
-    /// and whether that may have changed since.
-    pub(crate) changed: bool,
 }
 
 /// What a flush left to be freed bit by bit.
@@ -206,7 +209,6 @@ impl Shard {
 
     /// Stores a value under a key, whatever was there.
     pub(crate) fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline, now: Millis) {
-        self.changed = true;
         let old = self.find(key, now);
         let old_deadline = old.and_then(|location| self.log.record(location).deadline());
         let deadline = match deadline {
@@ -217,6 +219,7 @@ impl Shard {
         let outside = key.bytes.len() > KEY_INLINE_MAX;
         let payload = if outside || value.len() > VALUE_INLINE_MAX {
             let outside_key = if outside { key.bytes } else { &[] };
+            self.changed = true;
             Payload::Large(self.large.add(Large::new(outside_key, value.into_bytes())))
         } else {
             Payload::Inline(value.as_slice())
@@ -236,6 +239,7 @@ impl Shard {
     }
 
     fn fill(&mut self, key: &Key<'_>, draft: &Draft<'_>, now: Millis) {
+        self.changed = true;
         let queue = if self.policy != Policy::AllKeys && draft.deadline.is_none() {
             QueueName::Kept
         } else if self.ghost.recall(key.hash) {
@@ -277,22 +281,25 @@ impl Shard {
         if draft.len() == old_len && queue == self.log.queue_of(location) {
             self.log.overwrite(location, draft);
         } else {
+            self.changed = true;
             let to = self.log.append(queue, draft, now);
             self.index.relocate(key.index_hash(), location, to);
             self.kill(location);
         }
         if drop_large && let Some(number) = old_large {
+            self.changed = true;
             self.large.remove(number);
         }
-        let count = self.counts.entry(key.incarnation).or_default();
-        count.with_deadline += u64::from(draft.deadline.is_some());
-        count.with_deadline -= u64::from(had_deadline);
+        if draft.deadline.is_some() != had_deadline {
+            let count = self.counts.entry(key.incarnation).or_default();
+            count.with_deadline += u64::from(draft.deadline.is_some());
+            count.with_deadline -= u64::from(had_deadline);
+        }
     }
 
     /// Gives a live entry another deadline or none; false if there is no entry.
     pub(crate) fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<Millis>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
-        self.changed = true;
         let mut copy = std::mem::take(&mut self.scratch);
         copy.clear();
         let record = self.log.record(location);

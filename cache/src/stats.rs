@@ -2,6 +2,7 @@
 
 /// Counts since the cache was made, or since [`Cache::reset_stats`](crate::Cache::reset_stats).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
 pub struct Stats {
     /// Reads that found a live entry.
     pub hits: u64,

@@ -109,7 +109,15 @@ impl<'n> Peer<'n> {
         loop {
             let clock = boot_nanos();
             let tally = &self.node.tallies[0];
-            let (verdict, after) = execute(self.node, &mut self.session, tally, args, &mut out, clock);
+            let (verdict, after) = execute(
+                self.node,
+                &mut self.node.cache.stay(),
+                &mut self.session,
+                tally,
+                args,
+                &mut out,
+                clock,
+            );
             assert!(after >= clock, "time goes back");
             if verdict == Verdict::Done {
                 break;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::clock::Millis;
-use larder_cache::{Database, Key, Room, Section};
+use larder_cache::{Database, Key, Room, Section, Stay};
 
 use super::arguments::Args;
 use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
@@ -28,10 +28,12 @@ pub enum Verdict {
 
 /// Runs one command, or says why it has to be offered again.
 ///
+/// `stay` keeps a lock between commands of a batch; it is released before anything that needs more than that one.
 /// `clock` is the present in nanoseconds on the boot clock; the present after the command is returned with the verdict, so
 /// that a pipeline reads the clock once a command.
-pub fn execute(
-    node: &Node,
+pub fn execute<'c>(
+    node: &'c Node,
+    stay: &mut Stay<'c>,
     session: &mut Session,
     tally: &Tally,
     args: Args<'_>,
@@ -40,7 +42,7 @@ pub fn execute(
 ) -> (Verdict, u64) {
     let mark = out.mark();
     let now = Millis(clock / 1_000_000);
-    let (row, command) = match admit(node, session, args, now) {
+    let (row, command) = match admit(node, stay, session, args, now) {
         Ok(Admitted::Run(row, command)) => (row, command),
         Ok(Admitted::Again(verdict)) => return (verdict, clock),
         Err(_) if is_http(args.at(0)) => {
@@ -53,6 +55,7 @@ pub fn execute(
             return (Verdict::Done, clock);
         }
         Err(failure) => {
+            stay.release();
             if let Some(transaction) = &mut session.transaction {
                 transaction.is_dirty = true;
             }
@@ -80,7 +83,7 @@ pub fn execute(
         enqueue(session, command, args, out);
         Ok(())
     } else {
-        run(node, session, command, args, out, now)
+        run(node, stay, session, command, args, out, now)
     };
     let failed = match result {
         Ok(()) => out.begins_with(mark, b'-'),
@@ -117,6 +120,7 @@ enum Admitted {
 #[inline]
 fn admit(
     node: &Node,
+    stay: &mut Stay<'_>,
     session: &Session,
     args: Args<'_>,
     now: Millis,
@@ -144,7 +148,7 @@ fn admit(
         // What is over the longest value is refused for that, or makes its own room: nothing is evicted for it here.
         let longest = node.settings.max_value.load(Relaxed) as usize + args.len() * ranges::ENTRY_OVERHEAD;
         let bytes = Some(queued_need + ranges::growth(command, args)).filter(|bytes| *bytes <= longest);
-        match node.cache.make_room(bytes.unwrap_or(0), now) {
+        match stay.make_room(bytes.unwrap_or(0), now) {
             Room::Made => {}
             Room::Busy => return Ok(Admitted::Again(Verdict::Busy)),
             Room::Full => return Err(OUT_OF_MEMORY),
@@ -194,39 +198,40 @@ fn settle_replies(session: &mut Session, out: &mut Out, mark: crate::resp::encod
     }
 }
 
-/// Runs a command in a section of its own.
-fn run<'a>(
-    node: &Node,
+/// Runs a command in a section of its own, or of the batch's stay if one shard is all it needs.
+fn run<'a, 'c>(
+    node: &'c Node,
+    stay: &mut Stay<'c>,
     session: &mut Session,
     command: &'static Command,
     args: Args<'a>,
     out: &mut Out,
     now: Millis,
 ) -> Result {
-    if command.keys.first == 0 || command.flags.has(Flags::WHOLE) {
-        let keys = keys_of(node, session.database, command, args);
-        let mut section = if command.flags.has(Flags::WHOLE) {
-            node.cache.section_over_all(now)
-        } else {
-            Section::over_nothing(&node.cache, now)
-        };
-        return call(node, session, &mut section, command, args, &keys, out, false);
+    let spec = command.keys;
+    let is_whole = command.flags.has(Flags::WHOLE);
+    if spec.first != 0 && spec.first == spec.last && !is_whole {
+        loop {
+            let key = node.cache.key(session.database, args.at(spec.first as usize));
+            // A database that was flushed between hashing and locking is hashed for again.
+            if let Ok(mut section) = stay.section(&key, now) {
+                let keys = std::slice::from_ref(&key);
+                let result = call(node, session, &mut section, command, args, keys, out, false);
+                stay.keep(section, &key);
+                return result;
+            }
+        }
     }
+    stay.release();
     loop {
-        // One key, by far the most frequent case, needs no list on the heap.
-        let one: [Key<'a>; 1];
-        let many: Vec<Key<'a>>;
-        let is_one = command.keys.first == command.keys.last;
-        let keys: &[Key<'a>] = if is_one {
-            one = [node.cache.key(session.database, args.at(command.keys.first as usize))];
-            &one
-        } else {
-            many = keys_of(node, session.database, command, args);
-            &many
+        let keys = keys_of(node, session.database, command, args);
+        let entered = match keys.as_slice() {
+            _ if is_whole => Ok(node.cache.section_over_all(now)),
+            [] => Ok(Section::over_nothing(&node.cache, now)),
+            keys => node.cache.section(keys, now),
         };
-        // A database that was flushed between hashing and locking is hashed for again.
-        if let Ok(mut section) = node.cache.section(keys, now) {
-            return call(node, session, &mut section, command, args, keys, out, false);
+        if let Ok(mut section) = entered {
+            return call(node, session, &mut section, command, args, &keys, out, false);
         }
     }
 }

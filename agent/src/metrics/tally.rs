@@ -71,6 +71,7 @@ impl CommandTally {
 
 /// One worker's counts.
 #[derive(Debug)]
+#[repr(align(128))]
 pub struct Tally {
     /// By row of the command table.
     pub commands: Box<[CommandTally]>,

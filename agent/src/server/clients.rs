@@ -14,8 +14,9 @@ use rustix::net::Shutdown;
 use super::stream::Stream;
 use crate::command::table::COMMANDS;
 
-/// One connection, as others see it. Its own worker writes, anybody reads.
+/// One connection, as others see it. Its own worker writes, anybody reads; no cache line of it belongs to another's as well.
 #[derive(Debug)]
+#[repr(align(64))]
 pub struct Client {
     /// Number, unique while we run.
     pub id: u64,

@@ -64,6 +64,16 @@ enum Stop {
     Closing,
 }
 
+/// How far a turn has come.
+struct Turn {
+    /// Bytes of its source that are done with.
+    consumed: usize,
+    /// The present, in nanoseconds on the boot clock,
+    clock: u64,
+    /// and when others shall go on.
+    ends: u64,
+}
+
 struct Connection {
     node: Arc<Node>,
     session: Session,
@@ -289,35 +299,58 @@ impl Connection {
         scratch: &mut Scratch,
         source: Source<'_>,
     ) -> io::Result<(Stop, usize)> {
-        let Scratch { out, decoder, tally, .. } = scratch;
-        let bytes = source.bytes();
         // Whatever the connection before has left behind is none of this one's business.
         match self.torn.take() {
-            Some(torn) => *decoder = *torn,
-            None => decoder.clear(),
+            Some(torn) => scratch.decoder = *torn,
+            None => scratch.decoder.clear(),
         }
-        if !out.is_empty() {
-            out.clear();
+        if !scratch.out.is_empty() {
+            scratch.out.clear();
         }
-        let mut consumed = 0;
-        let mut clock = boot_nanos();
-        let turn_ends = clock + TURN_NANOS;
+        let clock = boot_nanos();
         self.session.client.active_ms.store(clock / 1_000_000, Relaxed);
         self.needed = 0;
-        out.set_limit(self.node.reply_limit().max(OUTPUT_FLUSH * 2));
+        scratch.out.set_limit(self.node.reply_limit().max(OUTPUT_FLUSH * 2));
+        let mut turn = Turn { consumed: 0, clock, ends: clock + TURN_NANOS };
+        let stop = loop {
+            let stop = self.run_until_full(scratch, source, &mut turn)?;
+            self.send(stream, &mut scratch.out, &scratch.tally)?;
+            match stop {
+                Some(stop) => break stop,
+                None if self.unsent_bytes >= OUTPUT_HIGH => break Stop::OutputHigh,
+                None if turn.clock >= turn.ends && turn.consumed < source.bytes().len() => break Stop::Yield,
+                None => {}
+            }
+        };
+        self.note_transaction();
+        Ok((stop, turn.consumed))
+    }
+
+    /// Runs whole commands until there is a reason to stop, or until there are replies enough to be sent (`None`).
+    fn run_until_full(
+        &mut self,
+        scratch: &mut Scratch,
+        source: Source<'_>,
+        turn: &mut Turn,
+    ) -> io::Result<Option<Stop>> {
+        let Scratch { out, decoder, tally, .. } = scratch;
+        let bytes = source.bytes();
         let arguments_max = self.node.arguments_max();
         let mut nothings = 0u32;
-        let stop = loop {
+        let mut stay = self.node.cache.stay();
+        while turn.consumed < bytes.len() {
+            if out.len() >= OUTPUT_FLUSH {
+                return Ok(None);
+            }
             let unauthenticated = self.session.owes_password;
             let limits = Limits { bulk_max: BULK_MAX, arguments_max, unauthenticated };
-            let frame = &bytes[consumed..];
-            let (length, verdict) = match decoder.decode(frame, limits) {
+            let (length, verdict) = match decoder.decode(&bytes[turn.consumed..], limits) {
                 Ok(Progress::Nothing(length)) => {
-                    consumed += length;
+                    turn.consumed += length;
                     decoder.clear();
                     nothings += 1;
-                    if nothings.is_multiple_of(NOTHINGS_A_LOOK) && boot_nanos() >= turn_ends {
-                        break Stop::Yield;
+                    if nothings.is_multiple_of(NOTHINGS_A_LOOK) && boot_nanos() >= turn.ends {
+                        return Ok(Some(Stop::Yield));
                     }
                     continue;
                 }
@@ -326,24 +359,25 @@ impl Connection {
                     if decoder.is_within_command() {
                         self.torn = Some(Box::new(std::mem::take(decoder)));
                     }
-                    break Stop::Exhausted;
+                    return Ok(Some(Stop::Exhausted));
                 }
                 Ok(Progress::Command(length)) => {
-                    let args = source.args(consumed, length, decoder);
-                    (length, execute(&self.node, &mut self.session, tally, args, out, clock))
+                    let args = source.args(turn.consumed, length, decoder);
+                    (length, execute(&self.node, &mut stay, &mut self.session, tally, args, out, turn.clock))
                 }
                 Ok(Progress::Inline(length, text)) => {
                     let args = Args::new(&text, decoder.spans());
-                    (length, execute(&self.node, &mut self.session, tally, args, out, clock))
+                    (length, execute(&self.node, &mut stay, &mut self.session, tally, args, out, turn.clock))
                 }
                 Err(error) => {
                     tally.protocol_errors.add(1);
                     out.error(&format!("ERR {error}"));
                     self.session.closing = true;
-                    break Stop::Closing;
+                    return Ok(Some(Stop::Closing));
                 }
             };
-            clock = verdict.1;
+            decoder.clear();
+            turn.clock = verdict.1;
             if out.has_overflowed() {
                 tally.clients_closed_for_buffers.add(1);
                 tracing::warn!(
@@ -354,36 +388,21 @@ impl Connection {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
             match verdict.0 {
-                Verdict::Done => {}
-                again => {
-                    decoder.clear();
-                    break if let Verdict::Paused(ms) = again { Stop::Paused(ms) } else { Stop::Yield };
-                }
+                Verdict::Done => turn.consumed += length,
+                Verdict::Paused(ms) => return Ok(Some(Stop::Paused(ms))),
+                Verdict::Busy => return Ok(Some(Stop::Yield)),
             }
-            decoder.clear();
-            consumed += length;
             if self.session.closing {
-                break Stop::Closing;
+                return Ok(Some(Stop::Closing));
             }
             if self.session.wait.is_some() {
-                break Stop::Waiting;
+                return Ok(Some(Stop::Waiting));
             }
-            if out.len() >= OUTPUT_FLUSH {
-                self.send(stream, out, tally)?;
-                if self.unsent_bytes >= OUTPUT_HIGH {
-                    break Stop::OutputHigh;
-                }
+            if turn.clock >= turn.ends && turn.consumed < bytes.len() {
+                return Ok(Some(Stop::Yield));
             }
-            if clock >= turn_ends && consumed < bytes.len() {
-                break Stop::Yield;
-            }
-            if consumed == bytes.len() {
-                break Stop::Exhausted;
-            }
-        };
-        self.send(stream, out, tally)?;
-        self.note_transaction();
-        Ok((stop, consumed))
+        }
+        Ok(Some(Stop::Exhausted))
     }
 
     /// Sends replies, or keeps what the socket does not take.

@@ -151,3 +151,72 @@ fn flushes_and_swaps_touch_only_their_databases() {
         }
     });
 }
+
+/// A worker keeps a shard's lock from one command of a pipeline to the next: whatever comes between two that need it, wherever
+/// its locks lie, must find it free.
+#[test]
+fn any_command_may_stand_between_two_of_one_key() {
+    for workers in ["1", "2"] {
+        let agent = agent_with(workers);
+        let mut client = agent.client();
+        let listed = client.call("COMMAND LIST");
+        let names = listed.items().expect("names").iter().filter_map(Value::text);
+        let bare = names
+            .filter(|name| !["multi", "quit", "client", "wait"].contains(&name.as_str()))
+            .flat_map(|name| {
+                ["", " key", " key key", " key 1 key", " key key key key"].map(|rest| format!("{name}{rest}"))
+            });
+        let whole = [
+            "CLIENT LIST",
+            "CLIENT INFO",
+            "CLIENT KILL ID 4000000000",
+            "CLIENT UNPAUSE",
+            "CONFIG RESETSTAT",
+            "CONFIG SET maxmemory-policy volatile-lru",
+            "CONFIG SET maxmemory-policy allkeys-lru",
+            "OBJECT FREQ key",
+            "CONFIG SET maxmemory 64mb",
+            "MEMORY USAGE key",
+            "MEMORY STATS",
+            "SCAN 0",
+            "KEYS *",
+            "WATCH key other",
+            "UNWATCH",
+            "SWAPDB 0 1",
+            "SWAPDB 1 0",
+            "SELECT 0",
+            "COPY key other REPLACE",
+            "RENAME other third",
+            "BITOP NOT third key",
+            "MSETNX fifth 1 sixth 2",
+            "FLUSHDB",
+            "FLUSHALL",
+            "INFO all",
+            "RESET",
+            "DISCARD",
+        ];
+        for line in bare.chain(whole.map(str::to_owned)) {
+            let words: Vec<&str> = line.split_ascii_whitespace().collect();
+            let batch =
+                [&["SET", "key", "1"][..], &["GET", "key"], &words, &["SET", "key", "2"], &["GET", "key"]];
+            let replies = client.pipeline(&batch).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!((&replies[0], &replies[1]), (&ok(), &bulk("1")), "before {line}");
+            assert_eq!((&replies[3], &replies[4]), (&ok(), &bulk("2")), "after {line}");
+        }
+        let batch = [
+            &["WATCH", "key"][..],
+            &["SET", "key", "3"],
+            &["MULTI"],
+            &["GET", "key"],
+            &["EXEC"],
+            &["GET", "key"],
+            &["MULTI"],
+            &["INCR", "key"],
+            &["DBSIZE"],
+            &["EXEC"],
+            &["GET", "key"],
+        ];
+        let replies = client.pipeline(&batch).expect("replies");
+        assert_eq!((&replies[5], &replies[10]), (&bulk("3"), &bulk("4")), "{replies:?}");
+    }
+}
