@@ -29,13 +29,16 @@ mod keys;
 mod latency;
 mod memory;
 mod object;
+mod purge;
 mod ranges;
 mod server;
 mod set;
 mod slowlog;
+mod tags;
 mod transaction;
 mod ttl;
 mod unoffered;
+mod why;
 
 pub use arguments::{Args, Queued};
 pub use dispatch::{Verdict, execute};

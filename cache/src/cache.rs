@@ -13,6 +13,7 @@ use crate::section::{Moved, Section};
 use crate::shard::{Eviction, Shard};
 use crate::stats::Stats;
 use crate::stay::Stay;
+use crate::validity::{Invalidation, Validity};
 use crate::watch::Watch;
 
 /// The smallest memory limit that leaves room for segments to turn over: 4 MiB.
@@ -82,6 +83,7 @@ pub struct Figures {
 pub struct Cache {
     pub(crate) shards: Box<[Guarded]>,
     pub(crate) databases: Databases,
+    pub(crate) validity: Arc<Validity>,
     seed: Seed,
     /// Bytes held by all shards, as last told by each.
     used: AtomicUsize,
@@ -101,11 +103,13 @@ impl Cache {
         let count = config.shards.max(needed).next_power_of_two();
         let geometry = Geometry::for_budget(memory / count);
         let seed = Seed::random();
-        let shards: Box<[_]> =
-            (0..count).map(|_| Guarded::new(Shard::new(seed, geometry, config.policy))).collect();
+        let validity = Arc::<Validity>::default();
+        let shard = || Shard::new(seed, geometry, config.policy, Arc::clone(&validity), (count, memory));
+        let shards: Box<[_]> = (0..count).map(|_| Guarded::new(shard())).collect();
         let cache = Self {
             shards,
             databases: Databases::new(config.databases.max(1)),
+            validity,
             seed,
             used: AtomicUsize::new(0),
             limit: AtomicUsize::new(memory),
@@ -264,6 +268,7 @@ impl Cache {
     pub fn reclaim(&self, now: Millis, nanos: u64) -> Option<Millis> {
         let until = boot_nanos() + nanos;
         let mut next: Option<Millis> = None;
+        let mut swept = u32::MAX;
         if self.make_room(0, now) == Room::Busy {
             return Some(now);
         }
@@ -276,9 +281,17 @@ impl Cache {
                     return Some(now);
                 }
             }
+            swept = swept.min(shard.swept());
             next = [next, shard.next_due()].into_iter().flatten().min();
         }
+        self.validity.forget(swept, now);
         next
+    }
+
+    /// The last invalidation, how many are remembered, and how often too many became one of everything.
+    #[must_use]
+    pub fn invalidations(&self) -> (Option<Invalidation>, usize, u64) {
+        (self.validity.latest(), self.validity.records(), self.validity.merged())
     }
 
     /// Sets the memory limit; a lower one takes effect as room is made.

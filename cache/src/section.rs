@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::cache::{Cache, Cursor};
 use crate::clock::Millis;
+use crate::fills::Actor;
 use crate::held::Held;
 use crate::key::{Database, Key};
+use crate::shard::history::{Arrival, Departure};
+use crate::shard::purge::Fill;
 use crate::shard::{Count, Shard};
-use crate::value::{Deadline, NewValue, View};
+use crate::tags::Tags;
+use crate::validity::{Invalidation, Noted, Purge};
+use crate::value::{Deadline, NewTags, NewValue, View};
 use crate::watch::{Watch, Watched};
 
 /// A key's database was flushed or exchanged after the key was hashed.
@@ -21,6 +26,45 @@ pub struct Moved;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("memory is full, and the policy lets nothing go")]
 pub struct Full;
+
+/// What became of a value that a client stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// It is in the cache.
+    Kept,
+    /// It had been loaded before an invalidation of its key, and is not.
+    Refused,
+}
+
+/// What is known of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// Its entry, if there is one.
+    pub entry: Option<Facts>,
+    /// How its entry came, or the last one that there was, if that is still known.
+    pub arrival: Option<Arrival>,
+    /// Why there is none and since when, if that is still known.
+    pub departure: Option<(Departure, Millis)>,
+    /// The last invalidation that reached the key, if that is still known.
+    pub invalidation: Option<Invalidation>,
+    /// Whether there may have been more than is still known.
+    pub has_forgotten: bool,
+}
+
+/// An entry in figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Bytes of its value.
+    pub value_bytes: usize,
+    /// Bytes of its record and value, without its share of the index.
+    pub bytes: usize,
+    /// When it expires, if ever.
+    pub deadline: Option<Millis>,
+    /// What it carries.
+    pub tags: Tags,
+    /// How often it was read since it last moved, counted up to three.
+    pub reads: u8,
+}
 
 /// What a database holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +92,7 @@ pub struct Section<'c> {
     guards: Guards<'c>,
     now: Millis,
     remembers_reads: bool,
+    actor: Actor,
 }
 
 #[derive(Debug)]
@@ -76,7 +121,7 @@ impl<'c> Section<'c> {
         if keys.iter().any(|key| cache.databases.incarnation(key.database) != key.incarnation) {
             return Err(Moved);
         }
-        Ok(Self { cache, guards, now, remembers_reads: true })
+        Ok(Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY })
     }
 
     /// A section over one key, under its shard's lock.
@@ -85,7 +130,7 @@ impl<'c> Section<'c> {
         if cache.databases.incarnation(key.database) != key.incarnation {
             return Err(Moved);
         }
-        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true })
+        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true, actor: Actor::NOBODY })
     }
 
     /// Ends the section and hands over its lock, if it has a single one.
@@ -104,11 +149,12 @@ impl<'c> Section<'c> {
     #[inline]
     #[must_use]
     pub fn over_nothing(cache: &'c Cache, now: Millis) -> Self {
-        Self { cache, guards: Guards::None, now, remembers_reads: true }
+        Self { cache, guards: Guards::None, now, remembers_reads: true, actor: Actor::NOBODY }
     }
 
     pub(crate) fn over_all(cache: &'c Cache, now: Millis) -> Self {
-        Self { cache, guards: Guards::All(cache.lock_all()), now, remembers_reads: true }
+        let guards = Guards::All(cache.lock_all());
+        Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY }
     }
 
     /// The moment that this section takes for the present.
@@ -120,6 +166,12 @@ impl<'c> Section<'c> {
     /// Whether reads count for eviction (they do unless told otherwise).
     pub fn remember_reads(&mut self, remembers: bool) {
         self.remembers_reads = remembers;
+    }
+
+    /// Who does what is done here; nobody unless told.
+    #[inline]
+    pub fn on_behalf_of(&mut self, actor: Actor) {
+        self.actor = actor;
     }
 
     /// Hashes a key for use inside this section, which must cover it.
@@ -145,8 +197,8 @@ impl<'c> Section<'c> {
     /// Reads an entry; counts a hit or a miss.
     #[inline]
     pub fn get(&mut self, key: &Key<'_>) -> Option<View<'_>> {
-        let (now, remembers) = (self.now, self.remembers_reads);
-        self.shard(key).get(key, now, remembers)
+        let (now, remembers, actor) = (self.now, self.remembers_reads, self.actor);
+        self.shard(key).get(key, now, remembers, actor)
     }
 
     /// Looks at an entry; counts nothing.
@@ -200,12 +252,63 @@ impl<'c> Section<'c> {
     /// [`Full`] if there is no room; what was there stays.
     #[inline]
     pub fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) -> Result<(), Full> {
+        self.set_tagged(key, value, deadline, NewTags::None)
+    }
+
+    /// Stores a value with tags, whatever was there.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; what was there stays.
+    #[inline]
+    pub fn set_tagged(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        deadline: Deadline,
+        tags: NewTags<'_>,
+    ) -> Result<(), Full> {
         self.reserve(value.len() + key.bytes.len())?;
-        let (now, cache) = (self.now, self.cache);
+        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
         let shard = self.shard(key);
-        shard.set(key, value, deadline, now);
+        shard.set(key, value, deadline, tags, now, by);
         cache.publish(shard);
         Ok(())
+    }
+
+    /// Stores a value that a client may have loaded after a miss, unless an invalidation has overtaken it.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; what was there stays.
+    #[inline]
+    pub fn fill(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        deadline: Deadline,
+        tags: NewTags<'_>,
+    ) -> Result<Stored, Full> {
+        let (now, actor) = (self.now, self.actor);
+        let carried = if let NewTags::These(tags) = tags { tags.encoded() } else { &[] };
+        let deadline = match self.shard(key).judge_fill(key, carried, now, actor) {
+            Fill::Stored => deadline,
+            Fill::Refused => return Ok(Stored::Refused),
+            Fill::StoredUntil(latest) => match deadline {
+                Deadline::At(at) => Deadline::At(at.min(latest)),
+                _ => Deadline::At(latest),
+            },
+        };
+        self.set_tagged(key, value, deadline, tags).map(|()| Stored::Kept)
+    }
+
+    /// Adds tags to a live entry; false if there is none.
+    ///
+    /// # Errors
+    /// [`Full`] if there is no room; the entry is as it was.
+    pub fn tag(&mut self, key: &Key<'_>, tags: &Tags) -> Result<bool, Full> {
+        let Some(view) = self.peek(key) else { return Ok(false) };
+        let value = view.value.to_bytes();
+        self.set_tagged(key, NewValue::Shared(value), Deadline::Keep, NewTags::These(tags))?;
+        Ok(true)
     }
 
     /// Gives an entry another deadline or none; false if there is no entry.
@@ -226,9 +329,9 @@ impl<'c> Section<'c> {
     ) -> Result<(), Full> {
         // A value that grows is given room ahead, and one that a reply refers to is copied.
         self.reserve(length.saturating_mul(2) + key.bytes.len())?;
-        let (now, cache) = (self.now, self.cache);
+        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
         let shard = self.shard(key);
-        shard.edit(key, now, change);
+        shard.edit(key, now, by, change);
         cache.publish(shard);
         Ok(())
     }
@@ -244,13 +347,13 @@ impl<'c> Section<'c> {
         change: impl FnOnce(&mut BytesMut) -> bool,
     ) -> Result<(), Full> {
         self.reserve(length.saturating_mul(2) + key.bytes.len())?;
-        let (now, cache) = (self.now, self.cache);
+        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
         let shard = self.shard(key);
         // An entry that turns out to be past its deadline is a change of its own.
         let _ = shard.peek(key, now);
         let watches = std::mem::take(&mut shard.watches);
         let mut has_changed = false;
-        shard.edit(key, now, |value| has_changed = change(value));
+        shard.edit(key, now, by, |value| has_changed = change(value));
         shard.watches = watches;
         if has_changed {
             shard.watches.touch(key.hash);
@@ -266,10 +369,26 @@ impl<'c> Section<'c> {
         self.shard(key).remove(key, now)
     }
 
-    /// Takes an entry out, with its value and deadline.
-    pub fn take(&mut self, key: &Key<'_>) -> Option<(Bytes, Option<Millis>)> {
-        let now = self.now;
-        self.shard(key).take(key, now)
+    /// What is known of a key; a look without a trace.
+    pub fn why(&mut self, key: &Key<'_>) -> Why {
+        // Of what was in a database before it was emptied nothing is known.
+        let (now, is_later) = (self.now, key.incarnation >= u32::from(self.cache.databases()));
+        let shard = self.shard(key);
+        let entry = shard.peek(key, now).map(|view| Facts {
+            value_bytes: view.value.len(),
+            bytes: view.bytes,
+            deadline: view.deadline,
+            tags: view.tags(),
+            reads: view.reads,
+        });
+        let tags = entry.as_ref().map(|facts| facts.tags.clone()).unwrap_or_default();
+        Why {
+            arrival: shard.history.arrival(key.hash),
+            departure: if entry.is_none() { shard.history.departure(key.hash) } else { None },
+            invalidation: shard.last_invalidation(key, tags.encoded()),
+            has_forgotten: is_later || shard.history.has_forgotten(),
+            entry,
+        }
     }
 
     /// Has the watch raised when the key changes, until [`Cache::unwatch`].
@@ -294,6 +413,33 @@ impl<'c> Section<'c> {
         let watched = self.take_watched(old);
         self.every_shard().iter_mut().for_each(|shard| shard.flush(old));
         self.watch_anew(watched);
+    }
+
+    /// Invalidates entries of a database. Needs a section over the whole cache.
+    pub fn purge(&mut self, database: Database, purge: Purge<'_>) -> Invalidation {
+        let (cache, now, by) = (self.cache, self.now, self.actor.connection);
+        let key = cache.key(database, if let Purge::Key(name) = purge { name } else { b"" });
+        match cache.validity.note(key.incarnation, key.hash, purge, now, by) {
+            Noted::Merged(record) => self.drop_everything(record),
+            Noted::Alone(record) => {
+                self.every_shard().iter_mut().for_each(|shard| shard.heed(record));
+                if matches!(purge, Purge::Key(_)) {
+                    self.shard(&key).purge(&key, record.sequence, now);
+                }
+                record
+            }
+        }
+    }
+
+    /// Invalidates all entries of all databases. Needs a section over the whole cache.
+    pub fn purge_everything(&mut self) -> Invalidation {
+        let record = self.cache.validity.note_everything(self.now, self.actor.connection);
+        self.drop_everything(record)
+    }
+
+    fn drop_everything(&mut self, record: Invalidation) -> Invalidation {
+        self.every_shard().iter_mut().for_each(|shard| shard.drop_everything(record));
+        record
     }
 
     /// Exchanges two databases. Needs a section over the whole cache.

@@ -3,25 +3,33 @@
 //! Whatever changes a key passes through here, so here watches are raised, counts kept and waste paid back.
 
 mod evict;
+pub(crate) mod history;
+pub(crate) mod purge;
 mod reclaim;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 pub(crate) use evict::Eviction;
 
 use crate::clock::Millis;
+use crate::fills::{Actor, Fills, ROWS_MAX};
 use crate::index::Index;
 use crate::key::{Key, Seed, index_hash};
 use crate::memory::ghost::Ghost;
 use crate::memory::large::{Large, LargeValues};
 use crate::memory::log::Log;
-use crate::memory::record::{Draft, KEY_INLINE_MAX, Payload, Record, VALUE_INLINE_MAX, bump_frequency};
+use crate::memory::record::{
+    Draft, KEY_INLINE_MAX, Payload, Record, TAGS_INLINE_MAX, VALUE_INLINE_MAX, bump_frequency,
+};
 use crate::memory::segment::{Geometry, QueueName};
 use crate::policy::Policy;
+use crate::shard::history::{Arrival, Departure, EVENTS_MAX, History};
 use crate::stats::Stats;
-use crate::value::{Deadline, NewValue, Value, View};
+use crate::validity::Validity;
+use crate::value::{Deadline, NewTags, NewValue, Value, View};
 use crate::watch::Watches;
 
 /// The fields stand in the order in which operations write them: what a read or an overwrite counts shares the cache line
@@ -42,6 +50,15 @@ pub(crate) struct Shard {
     index: Index,
     log: Log,
     large: LargeValues,
+    pub(crate) history: History,
+    fills: Fills,
+    validity: Arc<Validity>,
+    /// The last invalidation of any kind, as the validity says it.
+    sequence: u64,
+    /// Until when a write may be the fill of a miss that an invalidation has overtaken.
+    guarded_until: Millis,
+    /// As of which invalidation every entry is known to be valid.
+    swept: u32,
     /// Bytes that died since the last compaction step.
     died: usize,
     /// Entries of each living incarnation.
@@ -55,6 +72,9 @@ pub(crate) struct Shard {
     /// Carries a record from its old place to its new one.
     scratch: Vec<u8>,
 }
+
+/// The book of misses, and the history, take at most this part of memory each.
+const ASIDE_SHARE: usize = 64;
 
 /// What a flush left to be freed bit by bit.
 #[derive(Debug)]
@@ -72,8 +92,22 @@ pub(crate) struct Count {
 }
 
 impl Shard {
-    pub(crate) fn new(seed: Seed, geometry: Geometry, policy: Policy) -> Self {
+    /// An empty shard of a cache of so many shards and bytes.
+    pub(crate) fn new(
+        seed: Seed,
+        geometry: Geometry,
+        policy: Policy,
+        validity: Arc<Validity>,
+        (count, memory): (usize, usize),
+    ) -> Self {
+        let share = memory / ASIDE_SHARE;
         Self {
+            history: History::new(EVENTS_MAX.min(share / History::EVENT_BYTES) / count),
+            fills: Fills::new(ROWS_MAX.min(share / Fills::ROW_BYTES) / count),
+            validity,
+            sequence: 0,
+            guarded_until: Millis(0),
+            swept: 0,
             seed,
             index: Index::new(),
             log: Log::new(geometry),
@@ -99,7 +133,8 @@ impl Shard {
     pub(crate) fn used(&self) -> usize {
         let buried: usize =
             self.graveyard.iter().map(|r| r.index.bytes() + r.log.bytes() + r.large.bytes()).sum();
-        self.index.bytes() + self.log.bytes() + self.large.bytes() + self.ghost.bytes() + buried
+        let lately = self.history.bytes() + self.fills.bytes();
+        self.index.bytes() + self.log.bytes() + self.large.bytes() + self.ghost.bytes() + lately + buried
     }
 
     /// Bytes of living records and large values: what used memory would be without any slack.
@@ -156,11 +191,21 @@ impl Shard {
         match self.log.record(location).deadline() {
             Some(deadline) if deadline <= now => {
                 self.stats.expired_on_access += 1;
+                self.changed |= self.history.left(key.hash, Departure::Expired, now);
                 self.drop_entry(key.hash, location);
                 None
             }
+            _ if self.log.ordinal(location) != self.log.newest() => self.find_checked(key, location, now),
             _ => Some(location),
         }
+    }
+
+    /// An entry that was not yet checked against the latest invalidations.
+    #[cold]
+    fn find_checked(&mut self, key: &Key<'_>, location: u32, now: Millis) -> Option<u32> {
+        let Some(against) = self.condemned(location) else { return Some(location) };
+        self.drop_invalidated(key.hash, location, against.sequence, now);
+        None
     }
 
     fn view(&self, location: u32) -> View<'_> {
@@ -174,6 +219,7 @@ impl Shard {
         View {
             value,
             deadline: record.deadline(),
+            tags: self.tags_at(location),
             reads: record.frequency(),
             placed_after: self.log.placed_after(location),
             bytes: record.len() + crate::memory::large_bytes(&self.large, record.large()),
@@ -182,9 +228,10 @@ impl Shard {
 
     /// Reads an entry as a client does: counted, and remembered for eviction.
     #[inline]
-    pub(crate) fn get(&mut self, key: &Key<'_>, now: Millis, touch: bool) -> Option<View<'_>> {
+    pub(crate) fn get(&mut self, key: &Key<'_>, now: Millis, touch: bool, by: Actor) -> Option<View<'_>> {
         let Some(location) = self.find(key, now) else {
             self.stats.misses += 1;
+            self.changed |= self.fills.missed(key.hash, self.sequence, by, now);
             return None;
         };
         self.stats.hits += 1;
@@ -208,7 +255,15 @@ impl Shard {
     }
 
     /// Stores a value under a key, whatever was there.
-    pub(crate) fn set(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline, now: Millis) {
+    pub(crate) fn set(
+        &mut self,
+        key: &Key<'_>,
+        value: NewValue<'_>,
+        deadline: Deadline,
+        tags: NewTags<'_>,
+        now: Millis,
+        by: u64,
+    ) {
         let old = self.find(key, now);
         let old_deadline = old.and_then(|location| self.log.record(location).deadline());
         let deadline = match deadline {
@@ -216,11 +271,18 @@ impl Shard {
             Deadline::At(at) => Some(at),
             Deadline::Keep => old_deadline,
         };
+        let kept = match (tags, old) {
+            (NewTags::Keep, Some(location)) => self.tags_at(location).to_vec(),
+            _ => Vec::new(),
+        };
+        let tags = if let NewTags::These(tags) = tags { tags.encoded() } else { &kept };
         let outside = key.bytes.len() > KEY_INLINE_MAX;
-        let payload = if outside || value.len() > VALUE_INLINE_MAX {
+        let tags_outside = tags.len() > TAGS_INLINE_MAX;
+        let payload = if outside || tags_outside || value.len() > VALUE_INLINE_MAX {
             let outside_key = if outside { key.bytes } else { &[] };
+            let outside_tags = if tags_outside { tags } else { &[] };
             self.changed = true;
-            Payload::Large(self.large.add(Large::new(outside_key, value.into_bytes())))
+            Payload::Large(self.large.add(Large::new(outside_key, outside_tags, value.into_bytes())))
         } else {
             Payload::Inline(value.as_slice())
         };
@@ -229,8 +291,11 @@ impl Shard {
             key: if outside { &[] } else { key.bytes },
             payload,
             deadline,
+            tags: if tags_outside { &[] } else { tags },
+            ordinal: None,
             frequency: 0,
         };
+        self.changed |= self.history.came(key.hash, Arrival { at: now, by });
         match old {
             None => self.fill(key, &draft, now),
             Some(location) => self.replace(key, location, draft, now),
@@ -278,6 +343,7 @@ impl Shard {
             _ if self.policy != Policy::AllKeys && draft.deadline.is_none() => QueueName::Kept,
             queue => queue,
         };
+        self.log.adapt(location, draft);
         if draft.len() == old_len && queue == self.log.queue_of(location) {
             self.log.overwrite(location, draft);
         } else {
@@ -312,11 +378,11 @@ impl Shard {
     }
 
     /// Changes a value in place: longer ones without a copy. An absent entry is made from nothing, without a deadline.
-    pub(crate) fn edit(&mut self, key: &Key<'_>, now: Millis, change: impl FnOnce(&mut BytesMut)) {
+    pub(crate) fn edit(&mut self, key: &Key<'_>, now: Millis, by: u64, change: impl FnOnce(&mut BytesMut)) {
         let Some(location) = self.find(key, now) else {
             let mut value = BytesMut::new();
             change(&mut value);
-            self.set(key, NewValue::Shared(value.freeze()), Deadline::None, now);
+            self.set(key, NewValue::Shared(value.freeze()), Deadline::None, NewTags::None, now, by);
             return;
         };
         match self.log.record(location).payload() {
@@ -331,11 +397,12 @@ impl Shard {
                 let mut value = BytesMut::with_capacity(bytes.len() + 64);
                 value.extend_from_slice(bytes);
                 change(&mut value);
-                if value.len() > VALUE_INLINE_MAX {
-                    self.set(key, NewValue::Shared(value.freeze()), Deadline::Keep, now);
+                let value = if value.len() > VALUE_INLINE_MAX {
+                    NewValue::Shared(value.freeze())
                 } else {
-                    self.set(key, NewValue::Copied(&value), Deadline::Keep, now);
-                }
+                    NewValue::Copied(&value)
+                };
+                self.set(key, value, Deadline::Keep, NewTags::Keep, now, by);
             }
         }
     }
@@ -344,17 +411,9 @@ impl Shard {
     pub(crate) fn remove(&mut self, key: &Key<'_>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
         self.stats.deletions += 1;
+        self.changed |= self.history.left(key.hash, Departure::Deleted, now);
         self.drop_entry(key.hash, location);
         true
-    }
-
-    /// Takes an entry out, with its value, to put it elsewhere.
-    pub(crate) fn take(&mut self, key: &Key<'_>, now: Millis) -> Option<(Bytes, Option<Millis>)> {
-        let location = self.find(key, now)?;
-        let view = self.view(location);
-        let taken = (view.value.to_bytes(), view.deadline);
-        self.drop_entry(key.hash, location);
-        Some(taken)
     }
 
     /// Removes a live entry: slot, record, large value, count; and tells who watches.
@@ -399,7 +458,8 @@ impl Shard {
         self.index.walk(from, wanted, |slot| {
             let record = self.log.record(slot.location);
             let is_due = record.deadline().is_some_and(|deadline| deadline <= now);
-            if record.incarnation() == incarnation && !is_due {
+            let may_show = record.incarnation() == incarnation && !is_due;
+            if may_show && self.is_valid(slot.location) {
                 show(self.key_at(slot.location));
             }
         })

@@ -24,6 +24,12 @@ pub struct Stats {
     pub expired_by_reclaim: u64,
     /// Entries deleted by command.
     pub deletions: u64,
+    /// Entries dropped because an invalidation reached them.
+    pub invalidated: u64,
+    /// Values that were not stored, since they had been loaded before an invalidation of their key.
+    pub fills_refused: u64,
+    /// Values stored for a short time only: a recent invalidation reaches them, and nobody saw the miss they fill.
+    pub fills_unmatched: u64,
     /// Entries dropped with their database.
     pub flushed: u64,
     /// Segments rewritten to win back the room of dead records.
@@ -57,6 +63,9 @@ impl Stats {
             expired_on_access,
             expired_by_reclaim,
             deletions,
+            invalidated,
+            fills_refused,
+            fills_unmatched,
             flushed,
             compactions,
             abandoned,
@@ -71,6 +80,9 @@ impl Stats {
         self.expired_on_access += expired_on_access;
         self.expired_by_reclaim += expired_by_reclaim;
         self.deletions += deletions;
+        self.invalidated += invalidated;
+        self.fills_refused += fills_refused;
+        self.fills_unmatched += fills_unmatched;
         self.flushed += flushed;
         self.compactions += compactions;
         self.abandoned += abandoned;

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use crate::clock::Millis;
+use crate::tags::Tags;
 
 /// A value to be stored.
 #[derive(Clone, Debug)]
@@ -75,12 +76,32 @@ pub struct View<'a> {
     pub value: Value<'a>,
     /// When it expires, if ever.
     pub deadline: Option<Millis>,
+    pub(crate) tags: &'a [u8],
     /// How often it was read since it last moved, counted up to three.
     pub reads: u8,
     /// A moment before which it was not at its present place in memory.
     pub placed_after: Millis,
     /// Bytes of its record and value, without its share of the index.
     pub bytes: usize,
+}
+
+impl View<'_> {
+    /// The tags that it carries.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        Tags::from_encoded(self.tags)
+    }
+}
+
+/// The tags of a value that is stored.
+#[derive(Clone, Copy, Debug)]
+pub enum NewTags<'a> {
+    /// It carries none.
+    None,
+    /// It carries these.
+    These(&'a Tags),
+    /// It carries those of what it replaces.
+    Keep,
 }
 
 /// What to do with an entry's TTL when its value is stored.

@@ -80,6 +80,14 @@ impl Watches {
         }
     }
 
+    /// All watched names, with their hashes and incarnations.
+    pub(crate) fn names(&self) -> Vec<(u64, u32, Box<[u8]>)> {
+        self.by_hash
+            .iter()
+            .map(|(&hash, watched)| (hash, watched.incarnation, watched.name.clone()))
+            .collect()
+    }
+
     /// Tells that every key may have changed.
     pub(crate) fn touch_all(&self) {
         self.by_hash.values().for_each(Watched::raise_all);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder_cache::clock::Millis;
-use larder_cache::{Cache, Config, Cursor, Deadline, NewValue, Policy, Room};
+use larder_cache::{Cache, Config, Cursor, Deadline, NewTags, NewValue, Policy, Purge, Room, Tags};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -15,7 +15,12 @@ enum Step {
     Remove { db: u16, key: u8 },
     Expire { db: u16, key: u8, ttl: Option<u16> },
     Append { db: u16, key: u8, len: usize, fill: u8 },
-    Take { db: u16, key: u8 },
+    SetTagged { db: u16, key: u8, len: usize, tags: u8, long: bool },
+    Tag { db: u16, key: u8, tag: u8 },
+    PurgeTag { db: u16, tag: u8 },
+    PurgePrefix { db: u16, length: usize, key: u8 },
+    PurgeKey { db: u16, key: u8 },
+    PurgeAll,
     Flush { db: u16 },
     Swap,
     Wait(u16),
@@ -25,7 +30,8 @@ enum Step {
 }
 
 fn len() -> impl Strategy<Value = usize> {
-    prop_oneof![6 => 0usize..200, 2 => 1000usize..1100, 1 => 2_000usize..40_000]
+    // A few lengths come often, so that values are overwritten in place; large ones fill a small cache.
+    prop_oneof![4 => prop::sample::select(vec![10usize, 60, 120]), 2 => 0usize..200, 1 => 1000usize..1100, 4 => 2_000usize..40_000]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -39,7 +45,13 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::Remove { db, key }),
         2 => (db.clone(), any::<u8>(), ttl()).prop_map(|(db, key, ttl)| Step::Expire { db, key, ttl }),
         3 => (db.clone(), any::<u8>(), len(), any::<u8>()).prop_map(|(db, key, len, fill)| Step::Append { db, key, len, fill }),
-        1 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::Take { db, key }),
+        4 => (db.clone(), any::<u8>(), len(), prop::sample::select(vec![0u8, 1, 2, 4, 8, 9, 255]), prop::bool::weighted(0.1))
+            .prop_map(|(db, key, len, tags, long)| Step::SetTagged { db, key, len, tags, long }),
+        1 => (db.clone(), any::<u8>(), 0u8..8).prop_map(|(db, key, tag)| Step::Tag { db, key, tag }),
+        2 => (db.clone(), 0u8..4).prop_map(|(db, tag)| Step::PurgeTag { db, tag }),
+        1 => (db.clone(), 3usize..8, any::<u8>()).prop_map(|(db, length, key)| Step::PurgePrefix { db, length, key }),
+        1 => (db.clone(), any::<u8>()).prop_map(|(db, key)| Step::PurgeKey { db, key }),
+        1 => prop::bool::weighted(0.2).prop_map(|all| if all { Step::PurgeAll } else { Step::Reclaim }),
         1 => db.clone().prop_map(|db| Step::Flush { db }),
         1 => Just(Step::Swap),
         2 => (0u16..2_000).prop_map(Step::Wait),
@@ -58,7 +70,30 @@ fn name(key: u8) -> Vec<u8> {
     }
 }
 
-type Model = Vec<HashMap<u8, (Vec<u8>, Option<u64>)>>;
+/// Tags by the bits of a number, the long ones too long to lie in a record.
+fn tags_of(bits: u8, long: bool) -> Tags {
+    let mut tags = Tags::default();
+    for tag in (0..8).filter(|tag| bits & (1 << tag) != 0) {
+        tags.add(&tag_name(tag)).expect("short enough");
+        if long {
+            tags.add(&[tag; 100]).expect("short enough");
+        }
+    }
+    tags
+}
+
+fn tag_name(tag: u8) -> Vec<u8> {
+    format!("tag {tag}").into_bytes()
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Entry {
+    value: Vec<u8>,
+    deadline: Option<u64>,
+    tags: Tags,
+}
+
+type Model = Vec<HashMap<u8, Entry>>;
 
 struct Bench {
     cache: Cache,
@@ -69,8 +104,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn live(&self, db: u16, key: u8) -> Option<&(Vec<u8>, Option<u64>)> {
-        self.model[db as usize].get(&key).filter(|(_, deadline)| deadline.is_none_or(|d| d > self.now.0))
+    fn live(&self, db: u16, key: u8) -> Option<&Entry> {
+        self.model[db as usize].get(&key).filter(|entry| entry.deadline.is_none_or(|d| d > self.now.0))
     }
 
     fn make_room(&self, bytes: usize) -> bool {
@@ -87,7 +122,11 @@ impl Bench {
         let bytes = name(key);
         let k = self.cache.key(db, &bytes);
         let mut section = self.cache.section(&[k], self.now).expect("single thread");
-        let found = section.get(&k).map(|view| (view.value.to_vec(), view.deadline.map(|d| d.0)));
+        let found = section.get(&k).map(|view| Entry {
+            value: view.value.to_vec(),
+            deadline: view.deadline.map(|d| d.0),
+            tags: view.tags(),
+        });
         drop(section);
         let expected = self.live(db, key).cloned();
         if found.is_some() || self.roomy {
@@ -118,7 +157,59 @@ impl Bench {
                 if stored.is_err() {
                     return;
                 }
-                self.model[db as usize].insert(key, (value, deadline.map(|d| d.0)));
+                let deadline = deadline.map(|d| d.0);
+                self.model[db as usize].insert(key, Entry { value, deadline, tags: Tags::default() });
+            }
+            Step::SetTagged { db, key, len, tags, long } => {
+                if !self.make_room(len + 2000) {
+                    return;
+                }
+                let (value, bytes, tags) = (vec![tags; len], name(key), tags_of(tags, long));
+                let k = self.cache.key(db, &bytes);
+                let mut section = self.cache.section(&[k], self.now).expect("single thread");
+                let new = NewValue::Copied(&value);
+                let stored = section.set_tagged(&k, new, Deadline::None, NewTags::These(&tags));
+                drop(section);
+                if stored.is_ok() {
+                    self.model[db as usize].insert(key, Entry { value, deadline: None, tags });
+                }
+            }
+            Step::Tag { db, key, tag } => {
+                if !self.make_room(50_000) {
+                    return;
+                }
+                self.check(db, key);
+                let Some(mut entry) = self.live(db, key).cloned() else { return };
+                entry.tags.add(&tag_name(tag)).expect("not too many");
+                let bytes = name(key);
+                let k = self.cache.key(db, &bytes);
+                let mut section = self.cache.section(&[k], self.now).expect("single thread");
+                if section.tag(&k, &entry.tags).is_ok() {
+                    drop(section);
+                    self.model[db as usize].insert(key, entry);
+                    self.check(db, key);
+                }
+            }
+            Step::PurgeTag { db, tag } => {
+                let tag = tag_name(tag);
+                self.cache.section_over_all(self.now).purge(db, Purge::Tag(&tag));
+                self.model[db as usize].retain(|_, entry| entry.tags.iter().all(|known| known != tag));
+            }
+            Step::PurgePrefix { db, length, key } => {
+                let mut prefix = name(key);
+                prefix.truncate(length);
+                self.cache.section_over_all(self.now).purge(db, Purge::Prefix(&prefix));
+                self.model[db as usize].retain(|&key, _| !name(key).starts_with(&prefix));
+            }
+            Step::PurgeKey { db, key } => {
+                self.cache.section_over_all(self.now).purge(db, Purge::Key(&name(key)));
+                self.model[db as usize].remove(&key);
+                self.check(db, key);
+            }
+            Step::PurgeAll => {
+                self.cache.section_over_all(self.now).purge_everything();
+                self.model.iter_mut().for_each(HashMap::clear);
+                assert_eq!(self.cache.figures().entries, 0);
             }
             Step::Keep { db, key, len, fill } => {
                 self.check(db, key);
@@ -127,7 +218,7 @@ impl Bench {
                 }
                 self.check(db, key);
                 let value = vec![fill; len];
-                let old = self.live(db, key).and_then(|(_, deadline)| *deadline);
+                let deadline = self.live(db, key).and_then(|entry| entry.deadline);
                 let bytes = name(key);
                 let k = self.cache.key(db, &bytes);
                 let mut section = self.cache.section(&[k], self.now).expect("single thread");
@@ -136,7 +227,7 @@ impl Bench {
                 if stored.is_err() {
                     return;
                 }
-                self.model[db as usize].insert(key, (value, old));
+                self.model[db as usize].insert(key, Entry { value, deadline, tags: Tags::default() });
             }
             Step::Get { db, key } => self.check(db, key),
             Step::Remove { db, key } => {
@@ -157,7 +248,7 @@ impl Bench {
                     self.cache.section(&[k], self.now).expect("single thread").set_deadline(&k, deadline);
                 assert_eq!(set, self.live(db, key).is_some());
                 if let Some(entry) = self.model[db as usize].get_mut(&key).filter(|_| set) {
-                    entry.1 = deadline.map(|d| d.0);
+                    entry.deadline = deadline.map(|d| d.0);
                 }
             }
             Step::Append { db, key, len, fill } => {
@@ -174,18 +265,9 @@ impl Bench {
                     return;
                 }
                 let mut entry = self.live(db, key).cloned().unwrap_or_default();
-                entry.0.extend(vec![fill; len]);
+                entry.value.extend(vec![fill; len]);
                 self.model[db as usize].insert(key, entry);
                 self.check(db, key);
-            }
-            Step::Take { db, key } => {
-                self.check(db, key);
-                let bytes = name(key);
-                let k = self.cache.key(db, &bytes);
-                let taken = self.cache.section(&[k], self.now).expect("single thread").take(&k);
-                let taken = taken.map(|(value, deadline)| (value.to_vec(), deadline.map(|d| d.0)));
-                assert_eq!(taken, self.live(db, key).cloned());
-                self.model[db as usize].remove(&key);
             }
             Step::Flush { db } => {
                 self.cache.section_over_all(self.now).flush(db);
@@ -199,6 +281,19 @@ impl Bench {
             Step::Wait(ms) => self.now.0 += u64::from(ms),
             Step::Reclaim => {
                 while self.cache.reclaim(self.now, 200_000).is_some_and(|due| due <= self.now) {}
+                // Nothing that cannot be served is left to be counted.
+                if self.roomy {
+                    for db in 0..3 {
+                        let live = (0..=255).filter(|&key| self.live(db, key).is_some()).count() as u64;
+                        let held = self.cache.database(db).entries;
+                        assert!(held >= live, "{held} entries held of {live}");
+                        if (0..=255).all(|key| {
+                            self.model[db as usize].contains_key(&key) == self.live(db, key).is_some()
+                        }) {
+                            assert_eq!(held, live, "after the sweep");
+                        }
+                    }
+                }
             }
             Step::Scan { db, count } => {
                 let mut seen = Vec::new();
@@ -252,7 +347,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_wrong_where_little_fits(steps in prop::collection::vec(step(), 200..1500), shards in 1usize..5) {
+    fn nothing_is_wrong_where_little_fits(steps in prop::collection::vec(step(), 1000..3000), shards in 1usize..5) {
         replay(steps, 4 << 20, shards, false);
     }
 }

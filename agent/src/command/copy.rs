@@ -1,6 +1,6 @@
 //! `RENAME`, `RENAMENX` and `COPY`.
 
-use larder_cache::{Deadline, NewValue};
+use larder_cache::{Deadline, NewTags, NewValue};
 
 use super::failure::{Failure, NO_SUCH_KEY, SYNTAX};
 use super::outcome::{Call, Result};
@@ -17,10 +17,11 @@ fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(to) {
         return if call.section.peek(from).is_some() { Ok(()) } else { Err(NO_SUCH_KEY) };
     }
-    let found = call.section.peek(from).map(|view| (view.value.to_bytes(), view.deadline));
-    let (value, deadline) = found.ok_or(NO_SUCH_KEY)?;
+    let found = call.section.peek(from).map(|view| (view.value.to_bytes(), view.deadline, view.tags()));
+    let (value, deadline, tags) = found.ok_or(NO_SUCH_KEY)?;
+    let deadline = deadline.map_or(Deadline::None, Deadline::At);
     // Stored first and removed then: if there is no room for it, it is still where it was.
-    call.section.set(to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At))?;
+    call.section.set_tagged(to, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
     call.section.remove(from);
     Ok(())
 }
@@ -57,12 +58,13 @@ pub(super) fn copy(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(&to) {
         return Err(Failure::new("ERR source and destination objects are the same"));
     }
-    let found = call.section.peek(&from).map(|view| (view.value.to_bytes(), view.deadline));
-    let Some((value, deadline)) = found.filter(|_| replace || call.section.peek(&to).is_none()) else {
+    let found = call.section.peek(&from).map(|view| (view.value.to_bytes(), view.deadline, view.tags()));
+    let Some((value, deadline, tags)) = found.filter(|_| replace || call.section.peek(&to).is_none()) else {
         call.reply.int(0);
         return Ok(());
     };
-    call.section.set(&to, NewValue::Shared(value), deadline.map_or(Deadline::None, Deadline::At))?;
+    let deadline = deadline.map_or(Deadline::None, Deadline::At);
+    call.section.set_tagged(&to, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
     call.reply.int(1);
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Counters: integers in decimal, added to in place; and floating-point ones, in the arithmetic of C's `long double`.
 
-use larder_cache::{Deadline, NewValue};
+use larder_cache::{Deadline, NewTags, NewValue};
 
 use super::failure::{Failure, NOT_A_FLOAT, NOT_AN_INTEGER};
 use super::outcome::{Call, Result};
@@ -20,7 +20,8 @@ fn add(call: &mut Call<'_, '_, '_>, by: i64) -> Result {
     };
     let new = old.checked_add(by).ok_or(WOULD_OVERFLOW)?;
     let mut digits = itoa::Buffer::new();
-    call.section.set(key, NewValue::Copied(digits.format(new).as_bytes()), Deadline::Keep)?;
+    let new_value = NewValue::Copied(digits.format(new).as_bytes());
+    call.section.set_tagged(key, new_value, Deadline::Keep, NewTags::Keep)?;
     call.reply.int(new);
     Ok(())
 }
@@ -51,7 +52,7 @@ pub(super) fn incrbyfloat(call: &mut Call<'_, '_, '_>) -> Result {
     let by = Extended::parse(call.args.at(2)).ok_or(NOT_A_FLOAT)?;
     let new = old.plus(&by).ok_or(Failure::new("ERR increment would produce NaN or Infinity"))?;
     let text = new.to_string();
-    call.section.set(key, NewValue::Copied(text.as_bytes()), Deadline::Keep)?;
+    call.section.set_tagged(key, NewValue::Copied(text.as_bytes()), Deadline::Keep, NewTags::Keep)?;
     call.reply.bulk(text.as_bytes());
     Ok(())
 }

@@ -259,6 +259,7 @@ pub(super) fn call<'a, 'c>(
     in_transaction: bool,
 ) -> Result {
     section.remember_reads(!session.no_touch);
+    section.on_behalf_of(session.actor);
     let protocol = session.protocol;
     (command.run)(&mut Call {
         args,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use larder_cache::{Deadline, Key};
+use larder_cache::{Deadline, Key, NewTags, Stored};
 
 use super::expire::Unit;
 use super::failure::{Failure, SYNTAX, TOO_LONG};
@@ -19,13 +19,14 @@ struct Options {
 }
 
 impl Options {
-    fn read(call: &Call<'_, '_, '_>) -> std::result::Result<Self, Failure> {
+    /// Reads the options that stand before the argument `end`.
+    fn read(call: &Call<'_, '_, '_>, end: usize) -> std::result::Result<Self, Failure> {
         let mut found = Self::default();
         let mut place = 3;
-        while let Some(option) = call.args.get(place) {
+        while let Some(option) = call.args.get(place).filter(|_| place < end) {
             let has_time = found.keep_ttl || found.expire.is_some();
             if let Some(unit) = Unit::of_option(option) {
-                if has_time || call.args.get(place + 1).is_none() {
+                if has_time || place + 1 >= end {
                     return Err(SYNTAX);
                 }
                 place += 1;
@@ -48,17 +49,24 @@ impl Options {
 }
 
 impl Call<'_, '_, '_> {
-    /// Stores the argument at a place under a key. A deadline that is past leaves no entry.
+    /// Stores the argument at a place under a key, unless an invalidation has overtaken it. A deadline that is past leaves
+    /// no entry.
     #[inline]
-    pub(super) fn store(&mut self, key: &Key<'_>, place: usize, deadline: Deadline) -> Result {
+    pub(super) fn store(
+        &mut self,
+        key: &Key<'_>,
+        place: usize,
+        deadline: Deadline,
+        tags: NewTags<'_>,
+    ) -> std::result::Result<Stored, Failure> {
         check_length(self, self.args.at(place).len())?;
         match deadline {
             Deadline::At(at) if at <= self.now() => {
                 self.section.remove(key);
+                Ok(Stored::Kept)
             }
-            deadline => self.section.set(key, self.args.value(place), deadline)?,
+            deadline => Ok(self.section.fill(key, self.args.value(place), deadline, tags)?),
         }
-        Ok(())
     }
 }
 
@@ -70,11 +78,16 @@ pub(super) fn check_length(call: &Call<'_, '_, '_>, bytes: usize) -> Result {
 
 pub(super) fn set(call: &mut Call<'_, '_, '_>) -> Result {
     if call.args.len() == 3 {
-        call.store(&call.keys[0], 2, Deadline::None)?;
+        call.store(&call.keys[0], 2, Deadline::None, NewTags::None)?;
         call.reply.ok();
         return Ok(());
     }
-    let options = Options::read(call)?;
+    set_with(call, call.args.len(), NewTags::None)
+}
+
+/// Stores a value with tags by the options that stand before the argument `end`.
+pub(super) fn set_with(call: &mut Call<'_, '_, '_>, end: usize, tags: NewTags<'_>) -> Result {
+    let options = Options::read(call, end)?;
     let deadline = match options.expire {
         Some((place, unit)) => Deadline::At(call.deadline_to_store(call.args.at(place), unit, "set")?),
         None if options.keep_ttl => Deadline::Keep,
@@ -102,16 +115,19 @@ pub(super) fn set(call: &mut Call<'_, '_, '_>) -> Result {
         }
         return Ok(());
     }
-    call.store(key, 2, deadline)?;
-    if !options.get {
-        call.reply.ok();
+    let stored = call.store(key, 2, deadline, tags)?;
+    match stored {
+        _ if options.get => {}
+        // Whoever asks not to overwrite asks whether its value is the one that is there.
+        Stored::Refused if options.nx => call.reply.null(),
+        _ => call.reply.ok(),
     }
     Ok(())
 }
 
 fn set_for(call: &mut Call<'_, '_, '_>, unit: Unit, name: &str) -> Result {
     let deadline = call.deadline_to_store(call.args.at(2), unit, name)?;
-    call.store(&call.keys[0], 3, Deadline::At(deadline))?;
+    call.store(&call.keys[0], 3, Deadline::At(deadline), NewTags::None)?;
     call.reply.ok();
     Ok(())
 }
@@ -126,17 +142,16 @@ pub(super) fn psetex(call: &mut Call<'_, '_, '_>) -> Result {
 
 pub(super) fn setnx(call: &mut Call<'_, '_, '_>) -> Result {
     let is_free = call.section.peek(&call.keys[0]).is_none();
-    if is_free {
-        call.store(&call.keys[0], 2, Deadline::None)?;
-    }
-    call.reply.flag(is_free);
+    let is_stored = is_free && call.store(&call.keys[0], 2, Deadline::None, NewTags::None)? == Stored::Kept;
+    call.reply.flag(is_stored);
     Ok(())
 }
 
 pub(super) fn getset(call: &mut Call<'_, '_, '_>) -> Result {
     check_length(call, call.args.at(2).len())?;
     super::get::get(call)?;
-    call.store(&call.keys[0], 2, Deadline::None)
+    call.store(&call.keys[0], 2, Deadline::None, NewTags::None)?;
+    Ok(())
 }
 
 fn check_pairs(call: &Call<'_, '_, '_>, name: &str) -> Result {
@@ -150,7 +165,7 @@ fn store_pairs(call: &mut Call<'_, '_, '_>) -> Result {
     // Room for all before the first is stored: either all are, or none.
     call.section.reserve(super::ranges::size_of(call.args))?;
     for (pair, key) in call.keys.iter().enumerate() {
-        call.store(key, pair * 2 + 2, Deadline::None)?;
+        call.store(key, pair * 2 + 2, Deadline::None, NewTags::None)?;
     }
     Ok(())
 }

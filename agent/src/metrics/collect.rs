@@ -50,6 +50,12 @@ fn cache(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     one(declared::GHOST_ADMISSIONS, stats.ghost_admissions);
     one(declared::DELETIONS, stats.deletions);
     one(declared::FLUSHED, stats.flushed);
+    one(declared::INVALIDATED, stats.invalidated);
+    one(declared::FILLS_REFUSED, stats.fills_refused);
+    one(declared::FILLS_UNMATCHED, stats.fills_unmatched);
+    let (latest, _, merged) = node.cache.invalidations();
+    one(declared::INVALIDATIONS, latest.map_or(0, |latest| latest.sequence));
+    one(declared::INVALIDATIONS_MERGED, merged);
     one(declared::COMPACTIONS, stats.compactions);
     one(declared::ABANDONED, stats.abandoned);
     one(declared::ENTRIES, figures.entries);

@@ -51,6 +51,14 @@ declare! {
     EXPIRIES = counter("larder_cache_expiries_total",
         "Entries past their deadline, by how they were found: access (somebody asked for them) or reclaim (in the background).");
     DELETIONS = counter("larder_cache_deletions_total", "Entries deleted by command.");
+    INVALIDATED = counter("larder_cache_invalidated_total", "Entries dropped because an invalidation reached them.");
+    FILLS_REFUSED = counter("larder_cache_fills_refused_total",
+        "Values that were not stored, since they had been loaded before an invalidation of their key.");
+    FILLS_UNMATCHED = counter("larder_cache_fills_unmatched_total",
+        "Values stored for five seconds at most: an invalidation reached them lately, and no miss was seen that they fill.");
+    INVALIDATIONS = counter("larder_invalidations_total", "Invalidations of keys, tags, prefixes or everything.");
+    INVALIDATIONS_MERGED = counter("larder_invalidations_merged_total",
+        "Invalidations that became one of everything, since too many had to be remembered.");
     FLUSHED = counter("larder_cache_flushed_total", "Entries dropped with their whole database.");
     COMPACTIONS = counter("larder_cache_compactions_total", "Memory segments rewritten to win back the room of dead entries.");
     ENTRIES = gauge("larder_cache_entries", "Entries in all databases.");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_cache::{Cursor, Database};
+use larder_cache::{Actor, Cursor, Database};
 
 use super::clients::Client;
 use super::transaction::{Transaction, Watching};
@@ -53,6 +53,8 @@ pub struct KeysWait {
 pub struct Session {
     /// What the registry knows of this connection.
     pub client: Arc<Client>,
+    /// Who that is to the cache.
+    pub actor: Actor,
     /// The selected database.
     pub database: Database,
     /// The protocol version.
@@ -80,6 +82,7 @@ impl Session {
     #[must_use]
     pub fn new(client: Arc<Client>, owes_password: bool) -> Self {
         Self {
+            actor: Actor { connection: client.id, process: 0, uid: client.uid },
             client,
             database: 0,
             protocol: Protocol::Two,

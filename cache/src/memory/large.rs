@@ -11,21 +11,23 @@ const OVERHEAD: usize = size_of::<Option<Large>>() + 32;
 pub(crate) struct Large {
     /// Empty if the key lies in the record.
     pub(crate) key: Box<[u8]>,
+    /// Encoded; empty if they lie in the record.
+    pub(crate) tags: Box<[u8]>,
     pub(crate) value: Bytes,
     /// Bytes of the value's allocation: at least its length, more if it was made to grow.
     pub(crate) capacity: usize,
 }
 
 impl Large {
-    pub(crate) fn new(key: &[u8], value: Bytes) -> Self {
+    pub(crate) fn new(key: &[u8], tags: &[u8], value: Bytes) -> Self {
         let capacity = value.len();
-        Self { key: key.into(), value, capacity }
+        Self { key: key.into(), tags: tags.into(), value, capacity }
     }
 
     /// Heap bytes that this entry accounts for.
     pub(crate) fn bytes(&self) -> usize {
-        let key = if self.key.is_empty() { 0 } else { allocation_size(self.key.len()) };
-        OVERHEAD + key + allocation_size(self.capacity)
+        let beside = |bytes: &[u8]| if bytes.is_empty() { 0 } else { allocation_size(bytes.len()) };
+        OVERHEAD + beside(&self.key) + beside(&self.tags) + allocation_size(self.capacity)
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     #[test]
     fn bytes_follow_additions_changes_and_removals() {
         let mut values = LargeValues::default();
-        let number = values.add(Large::new(b"", Bytes::from(vec![1; 5000])));
+        let number = values.add(Large::new(b"", b"", Bytes::from(vec![1; 5000])));
         let before = values.bytes();
         assert!(before >= 5000);
         values.alter(number, |value| value.extend_from_slice(&[2; 100_000]));
@@ -122,7 +124,7 @@ mod tests {
     #[test]
     fn a_value_in_flight_is_not_changed() {
         let mut values = LargeValues::default();
-        let number = values.add(Large::new(b"", Bytes::from(vec![1; 5000])));
+        let number = values.add(Large::new(b"", b"", Bytes::from(vec![1; 5000])));
         let in_flight = values.get(number).map(|l| l.value.clone()).expect("just added");
         values.alter(number, |value| value[0] = 9);
         assert_eq!(in_flight[0], 1);

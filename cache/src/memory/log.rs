@@ -23,6 +23,8 @@ pub(crate) struct Log {
     held: usize,
     filled: usize,
     live: usize,
+    /// The ordinal of the last invalidation: what is written from now on is valid as of it.
+    newest: u32,
     /// Carries a record from one segment to another.
     scratch: Vec<u8>,
 }
@@ -40,6 +42,7 @@ impl Log {
             held: 0,
             filled: 0,
             live: 0,
+            newest: 0,
             scratch: Vec::new(),
         }
     }
@@ -114,13 +117,60 @@ impl Log {
         self.segment(self.geometry.split(location).0).opened
     }
 
+    /// As of which invalidation what is written from now on is valid.
+    pub(crate) fn set_newest(&mut self, ordinal: u32) {
+        self.newest = ordinal;
+    }
+
+    #[inline]
+    pub(crate) fn newest(&self) -> u32 {
+        self.newest
+    }
+
+    /// As of which invalidation a record is known to be valid.
+    #[inline]
+    pub(crate) fn ordinal(&self, location: u32) -> u32 {
+        let segment = self.segment(self.geometry.split(location).0).ordinal;
+        if segment == self.newest {
+            segment
+        } else {
+            segment.max(self.record(location).ordinal().unwrap_or(0))
+        }
+    }
+
+    /// The ordinal of a segment, if one stands there.
+    pub(crate) fn ordinal_of(&self, number: usize) -> Option<u32> {
+        self.segments.get(number)?.as_ref().map(|segment| segment.ordinal)
+    }
+
+    /// Notes that all living records of a segment are valid as of an invalidation.
+    pub(crate) fn lift_ordinal(&mut self, number: usize, ordinal: u32) {
+        if let Some(Some(segment)) = self.segments.get_mut(number) {
+            segment.ordinal = segment.ordinal.max(ordinal);
+        }
+    }
+
+    /// What a record written to this segment has to say of its own validity.
+    #[inline]
+    fn ordinal_beside(&self, number: usize) -> Option<u32> {
+        Some(self.newest).filter(|&newest| self.segment(number).ordinal != newest)
+    }
+
     /// Writes a record at the tail of a queue.
     pub(crate) fn append(&mut self, queue: QueueName, draft: &Draft<'_>, now: Millis) -> u32 {
+        let mut draft = *draft;
+        draft.ordinal = self.queue(queue).open.and_then(|open| self.ordinal_beside(open as usize));
         let len = draft.len();
         let number = self.tail_with_room(queue, len, now);
         let offset = self.claim(number, len, draft.deadline);
         draft.write(&mut self.segment_mut(number).data[offset..offset + len]);
         self.geometry.location(number, offset)
+    }
+
+    /// Puts into a draft what it has to say at a place, to see whether it fits over the record there.
+    #[inline]
+    pub(crate) fn adapt(&self, location: u32, draft: &mut Draft<'_>) {
+        draft.ordinal = self.ordinal_beside(self.geometry.split(location).0);
     }
 
     /// Overwrites a record with one of the same length.
@@ -190,7 +240,7 @@ impl Log {
             self.held += 1;
             vec![0; self.geometry.segment_bytes].into_boxed_slice()
         });
-        let segment = Some(Segment::new(data, queue, now));
+        let segment = Some(Segment::new(data, queue, now, self.newest));
         match self.vacant.pop() {
             Some(number) => {
                 self.segments[number as usize] = segment;

@@ -1,15 +1,19 @@
 //! A record: one entry's bytes in a segment.
 //!
 //! ```text
-//! flags  key length  value length  incarnation  [deadline]  key        value, or the number of a large one
-//! 1      1           2             4            8 if TTL    0..=254    0..=1024, or 4
+//! flags  key length  value length  incarnation  [deadline]  [ordinal]  [tags]            key      value, or a large one's number
+//! 1      1           2             4            8 if TTL    4          1 + 0..=254 each  0..=254  0..=1024, or 4
 //! ```
-//! rounded up to four bytes. Keys over 254 and values over 1,024 bytes live outside the log, refcounted ([`super::large`]).
+//! rounded up to four bytes. Keys over 254, tags over 254 and values over 1,024 bytes live outside the log, refcounted
+//! ([`super::large`]). The ordinal says as of which invalidation the entry is known to be valid; where it is missing, that
+//! is what the segment says.
 
 use crate::clock::Millis;
 
 /// Longest key inside a record; longer ones lie with the large value.
 pub(crate) const KEY_INLINE_MAX: usize = 254;
+/// Most bytes of encoded tags inside a record; more lie with the large value.
+pub(crate) const TAGS_INLINE_MAX: usize = 254;
 /// Longest value inside a record, copied out under the lock; longer ones are refcounted.
 pub const VALUE_INLINE_MAX: usize = 1024;
 /// Records start at multiples of this many bytes, which stretches a 32-bit location to 16 GiB.
@@ -17,12 +21,16 @@ pub(crate) const GRANULE: usize = 4;
 
 const HEADER: usize = 8;
 const DEADLINE: usize = 8;
+const ORDINAL: usize = 4;
 /// Bytes of the longest record.
-pub(crate) const RECORD_MAX: usize = round(HEADER + DEADLINE + KEY_INLINE_MAX + VALUE_INLINE_MAX);
+pub(crate) const RECORD_MAX: usize =
+    round(HEADER + DEADLINE + ORDINAL + 1 + TAGS_INLINE_MAX + KEY_INLINE_MAX + VALUE_INLINE_MAX);
 
 const FREQUENCY: u8 = 0b0000_0011;
 const HAS_DEADLINE: u8 = 0b0000_0100;
 const IS_LARGE: u8 = 0b0000_1000;
+const HAS_TAGS: u8 = 0b0001_0000;
+const HAS_ORDINAL: u8 = 0b0010_0000;
 
 const fn round(bytes: usize) -> usize {
     bytes.next_multiple_of(GRANULE)
@@ -36,6 +44,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) payload: Payload<'a>,
     pub(crate) deadline: Option<Millis>,
+    /// Encoded; empty also when they lie with the large value.
+    pub(crate) tags: &'a [u8],
+    /// Where it differs from the segment's.
+    pub(crate) ordinal: Option<u32>,
     pub(crate) frequency: u8,
 }
 
@@ -51,11 +63,13 @@ impl Draft<'_> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         let deadline = if self.deadline.is_some() { DEADLINE } else { 0 };
+        let ordinal = if self.ordinal.is_some() { ORDINAL } else { 0 };
+        let tags = if self.tags.is_empty() { 0 } else { 1 + self.tags.len() };
         let payload = match self.payload {
             Payload::Inline(bytes) => bytes.len(),
             Payload::Large(_) => size_of::<u32>(),
         };
-        round(HEADER + deadline + self.key.len() + payload)
+        round(HEADER + deadline + ordinal + tags + self.key.len() + payload)
     }
 
     /// Writes the record to the start of `out`, which is at least [`len`](Self::len) bytes long.
@@ -66,7 +80,9 @@ impl Draft<'_> {
             Payload::Large(_) => (IS_LARGE, size_of::<u32>() as u16),
         };
         let has_deadline = if self.deadline.is_some() { HAS_DEADLINE } else { 0 };
-        out[0] = flags | has_deadline | (self.frequency & FREQUENCY);
+        let has_ordinal = if self.ordinal.is_some() { HAS_ORDINAL } else { 0 };
+        let has_tags = if self.tags.is_empty() { 0 } else { HAS_TAGS };
+        out[0] = flags | has_deadline | has_ordinal | has_tags | (self.frequency & FREQUENCY);
         out[1] = self.key.len() as u8;
         out[2..4].copy_from_slice(&value_len.to_le_bytes());
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
@@ -74,6 +90,15 @@ impl Draft<'_> {
         if let Some(deadline) = self.deadline {
             out[at..at + DEADLINE].copy_from_slice(&deadline.0.to_le_bytes());
             at += DEADLINE;
+        }
+        if let Some(ordinal) = self.ordinal {
+            out[at..at + ORDINAL].copy_from_slice(&ordinal.to_le_bytes());
+            at += ORDINAL;
+        }
+        if !self.tags.is_empty() {
+            out[at] = self.tags.len() as u8;
+            out[at + 1..at + 1 + self.tags.len()].copy_from_slice(self.tags);
+            at += 1 + self.tags.len();
         }
         out[at..at + self.key.len()].copy_from_slice(self.key);
         at += self.key.len();
@@ -96,7 +121,40 @@ impl<'a> Record<'a> {
 
     #[inline]
     fn key_start(self) -> usize {
+        let start = self.behind_deadline();
+        if self.0[0] & (HAS_ORDINAL | HAS_TAGS) == 0 { start } else { self.key_start_behind(start) }
+    }
+
+    #[cold]
+    fn key_start_behind(self, start: usize) -> usize {
+        let tags = self.tags_start(start);
+        if self.0[0] & HAS_TAGS == 0 { tags } else { tags + 1 + usize::from(self.0[tags]) }
+    }
+
+    fn tags_start(self, behind_deadline: usize) -> usize {
+        behind_deadline + if self.0[0] & HAS_ORDINAL != 0 { ORDINAL } else { 0 }
+    }
+
+    fn behind_deadline(self) -> usize {
         HEADER + if self.0[0] & HAS_DEADLINE != 0 { DEADLINE } else { 0 }
+    }
+
+    /// Encoded tags, if they lie in the record.
+    pub(crate) fn tags(self) -> &'a [u8] {
+        if self.0[0] & HAS_TAGS == 0 {
+            return &[];
+        }
+        let start = self.tags_start(self.behind_deadline());
+        &self.0[start + 1..start + 1 + usize::from(self.0[start])]
+    }
+
+    /// The ordinal, where it is not the segment's.
+    #[inline]
+    pub(crate) fn ordinal(self) -> Option<u32> {
+        if self.0[0] & HAS_ORDINAL == 0 {
+            return None;
+        }
+        self.0[self.behind_deadline()..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
     }
 
     #[inline]
@@ -169,6 +227,8 @@ impl<'a> Record<'a> {
             key: self.key(),
             payload: self.payload(),
             deadline: self.deadline(),
+            tags: self.tags(),
+            ordinal: self.ordinal(),
             frequency: self.frequency(),
         }
     }
@@ -199,6 +259,8 @@ mod tests {
             key: b"key",
             payload: Payload::Inline(b"value"),
             deadline: Some(Millis(123_456_789_012)),
+            tags: b"\x03red\x04blue",
+            ordinal: Some(9),
             frequency: 2,
         };
         let mut bytes = vec![0xAA; draft.len() + 9];
@@ -209,6 +271,7 @@ mod tests {
         assert_eq!(record.key(), b"key");
         assert_eq!(record.payload(), Payload::Inline(b"value"));
         assert_eq!(record.deadline(), Some(Millis(123_456_789_012)));
+        assert_eq!((record.tags(), record.ordinal()), (&b"\x03red\x04blue"[..], Some(9)));
         assert_eq!(record.frequency(), 2);
         bump_frequency(&mut bytes);
         bump_frequency(&mut bytes);
@@ -217,8 +280,15 @@ mod tests {
 
     #[test]
     fn a_large_value_is_a_number() {
-        let draft =
-            Draft { incarnation: 0, key: b"", payload: Payload::Large(9), deadline: None, frequency: 0 };
+        let draft = Draft {
+            incarnation: 0,
+            key: b"",
+            payload: Payload::Large(9),
+            deadline: None,
+            tags: b"",
+            ordinal: None,
+            frequency: 0,
+        };
         let mut bytes = vec![0; draft.len()];
         draft.write(&mut bytes);
         assert_eq!(Record(&bytes).large(), Some(9));

@@ -29,11 +29,13 @@ pub(crate) struct Segment {
     pub(crate) soonest: Option<Millis>,
     pub(crate) queue: QueueName,
     pub(crate) opened: Millis,
+    /// All living records here are valid as of this invalidation, at least.
+    pub(crate) ordinal: u32,
 }
 
 impl Segment {
-    pub(crate) fn new(data: Box<[u8]>, queue: QueueName, opened: Millis) -> Self {
-        Self { data, filled: 0, live: 0, soonest: None, queue, opened }
+    pub(crate) fn new(data: Box<[u8]>, queue: QueueName, opened: Millis, ordinal: u32) -> Self {
+        Self { data, filled: 0, live: 0, soonest: None, queue, opened, ordinal }
     }
 
     pub(crate) fn has_room(&self, bytes: usize) -> bool {

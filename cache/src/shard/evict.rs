@@ -1,6 +1,7 @@
 //! Eviction: S3-FIFO over the log's queues, one record at a time, and compaction of what died in place.
 
 use super::Shard;
+use super::history::Departure;
 use crate::clock::Millis;
 use crate::memory::segment::QueueName;
 use crate::policy::Policy;
@@ -52,8 +53,11 @@ impl Shard {
         if self.dead.contains(&record.incarnation()) {
             self.stats.flushed += 1;
             self.drop_entry(hash, location);
+        } else if let Some(against) = self.condemned_if_unchecked(location) {
+            self.drop_invalidated(hash, location, against, now);
         } else if deadline.is_some_and(|deadline| deadline <= now) {
             self.stats.expired_by_reclaim += 1;
+            self.changed |= self.history.left(hash, Departure::Expired, now);
             self.drop_entry(hash, location);
         } else if self.policy == Policy::Volatile && deadline.is_none() {
             self.carry(hash, location, QueueName::Kept, reads, now);
@@ -68,6 +72,7 @@ impl Shard {
             } else {
                 self.stats.evicted_from_main += 1;
             }
+            self.changed |= self.history.left(hash, Departure::Evicted, now);
             self.drop_entry(hash, location);
         }
     }
@@ -98,7 +103,12 @@ impl Shard {
             let Some(number) = self.log.wasteful_segment(queue) else { continue };
             for location in self.log.locations(number) {
                 let hash = self.hash_at(location);
-                if self.is_live(hash, location) {
+                let is_live = self.is_live(hash, location);
+                if is_live && let Some(against) = self.condemned_if_unchecked(location) {
+                    self.walking = true;
+                    self.drop_invalidated(hash, location, against, now);
+                    self.walking = false;
+                } else if is_live {
                     let to = self.log.compact(location, now);
                     self.index.relocate(crate::key::index_hash(hash), location, to);
                 }

@@ -1,5 +1,6 @@
 //! Active reclaim: expired entries and flushed databases, a slice at a time.
 
+use super::history::Departure;
 use super::{Remains, Shard};
 use crate::clock::{Millis, boot_nanos};
 use crate::index::Index;
@@ -43,6 +44,7 @@ impl Shard {
         let is_expired = self.log.record(location).deadline().is_some_and(|deadline| deadline <= now);
         if is_expired {
             self.stats.expired_on_access += 1;
+            self.changed |= self.history.left(hash, Departure::Expired, now);
             self.drop_entry(hash, location);
         }
         !is_expired
@@ -52,21 +54,24 @@ impl Shard {
     pub(crate) fn abandon(&mut self) {
         self.watches.touch_all();
         self.stats.abandoned += 1;
-        self.counts.clear();
         self.ghost = Ghost::default();
         self.walking = false;
-        self.died = 0;
-        self.changed = true;
         self.bury_everything();
     }
 
-    fn bury_everything(&mut self) {
+    pub(super) fn bury_everything(&mut self) {
+        self.changed = true;
+        self.died = 0;
+        self.counts.clear();
         let geometry = self.log.geometry();
+        let newest = self.log.newest();
         self.graveyard.push(Remains {
             index: std::mem::replace(&mut self.index, Index::new()),
             log: std::mem::replace(&mut self.log, Log::new(geometry)),
             large: std::mem::take(&mut self.large),
         });
+        self.log.set_newest(newest);
+        self.end_sweep(newest);
         self.dead.clear();
         self.sweep_from = None;
     }
@@ -78,7 +83,7 @@ impl Shard {
 
     /// When [`reclaim`](Self::reclaim) has something to do next; `None` if nothing here ever expires.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        if self.has_remains() {
+        if self.has_remains() || self.swept() != self.log.newest() {
             return Some(Millis(0));
         }
         if !self.holds_deadlines() {
@@ -111,6 +116,18 @@ impl Shard {
             self.sweep_from = None;
             self.dead.clear();
         }
+        let newest = self.log.newest();
+        if self.swept() != newest {
+            for number in 0..self.log.segment_count() {
+                if self.log.ordinal_of(number).is_some_and(|ordinal| ordinal != newest) {
+                    self.walk(number, now);
+                    if boot_nanos() >= until_nanos {
+                        return true;
+                    }
+                }
+            }
+            self.end_sweep(newest);
+        }
         if !self.holds_deadlines() {
             return false;
         }
@@ -125,7 +142,7 @@ impl Shard {
         false
     }
 
-    /// Removes what is expired or flushed in one segment.
+    /// Removes what is expired, flushed or invalidated in one segment.
     fn walk(&mut self, number: usize, now: Millis) {
         if !self.log.is_segment(number) {
             return;
@@ -137,7 +154,8 @@ impl Shard {
             let record = self.log.record(location);
             let (deadline, is_flushed) = (record.deadline(), self.dead.contains(&record.incarnation()));
             let is_due = deadline.is_some_and(|deadline| deadline <= now);
-            if !is_flushed && !is_due {
+            let against = self.condemned_if_unchecked(location);
+            if !is_flushed && !is_due && against.is_none() {
                 soonest = [soonest, deadline].into_iter().flatten().min();
                 continue;
             }
@@ -146,13 +164,20 @@ impl Shard {
                 continue;
             }
             removed += 1;
-            self.stats.expired_by_reclaim += u64::from(!is_flushed);
-            self.drop_entry(hash, location);
+            match against {
+                Some(sequence) if !is_flushed => self.drop_invalidated(hash, location, sequence, now),
+                _ => {
+                    self.stats.expired_by_reclaim += u64::from(!is_flushed);
+                    self.changed |= self.history.left(hash, Departure::Expired, now);
+                    self.drop_entry(hash, location);
+                }
+            }
             if !self.log.is_segment(number) {
                 break;
             }
         }
         self.walking = false;
+        self.log.lift_ordinal(number, self.log.newest());
         let pause = if removed * 16 < locations.len() { WALK_AGAIN_SPARSE_MS } else { WALK_AGAIN_MS };
         self.log.set_soonest(number, soonest.map(|soonest| soonest.max(Millis(now.0 + pause))));
     }

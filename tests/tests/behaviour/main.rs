@@ -13,6 +13,7 @@ mod clients_limit;
 mod configuration;
 mod drain;
 mod eviction;
+mod invalidation;
 mod ping;
 mod reload;
 mod scan;

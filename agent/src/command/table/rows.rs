@@ -4,7 +4,8 @@ use super::super::outcome::Call;
 use super::super::outcome::Result;
 use super::super::{
     bitfield, bits, client, command_info, config, connection, copy, counters, debug, delete, expire, flush,
-    get, hello, info, keys, latency, memory, object, ranges, server, set, slowlog, transaction, ttl,
+    get, hello, info, keys, latency, memory, object, purge, ranges, server, set, slowlog, tags, transaction,
+    ttl, why,
 };
 use super::{Command, Flags, KeySpec, NO_KEYS};
 
@@ -112,6 +113,12 @@ pub static COMMANDS: &[Command] = &[
     row("incrbyfloat", 3, Row(W.with(O).with(F), ONE, "string", "2.6.0", "Adds a number to the floating-point value of a key."), counters::incrbyfloat),
     row("info", -1, Row(ALL, NO_KEYS, "server", "1.0.0", "Tells about the server, for people and tools."), info::info),
     row("keys", 2, Row(R, NO_KEYS, "generic", "1.0.0", "Returns all key names that match a pattern."), keys::keys),
+    row("larder.info", 1, Row(ALL, NO_KEYS, "larder", "0.1.0", "Tells about the cache itself, as a map."), why::info),
+    row("larder.purge", -2, Row(W.with(ALL), NO_KEYS, "larder", "0.1.0", "Invalidates keys, tags or prefixes of the selected database, or everything: KEY key [key ...], TAG tag [tag ...], PREFIX prefix [prefix ...], ALL."), purge::purge),
+    row("larder.set", -3, Row(W.with(O), ONE, "larder", "0.1.0", "Sets a value with tags: the options of SET, then TAGS number tag [tag ...]."), tags::set),
+    row("larder.tag", -3, Row(W.with(O), ONE, "larder", "0.1.0", "Adds tags to the entry of a key."), tags::tag),
+    row("larder.tags", 2, Row(R, ONE, "larder", "0.1.0", "Tells the tags of the entry of a key."), tags::tags),
+    row("larder.why", 2, Row(R, ONE, "larder", "0.1.0", "Tells what is known of a key: its entry, or why there is none."), why::why),
     row("lastsave", 1, Row(F, NO_KEYS, "server", "1.0.0", "Tells when data was last saved: when the server started."), server::lastsave),
     row("latency", -2, Row(NONE, NO_KEYS, "server", "2.8.13", "A container for latency diagnostics."), latency::container).holding(&[
         row("latency|doctor", 2, Row(A, NO_KEYS, "server", "2.8.13", "Tells about latency in words."), latency::doctor),
