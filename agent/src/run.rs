@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::config::Config;
 use crate::log::Level;
 use crate::metrics;
+use crate::server::lingering::keep_looking;
 use crate::server::listen::{Listener, accept_all, open_tcp, open_unix};
 use crate::server::node::Node;
 use crate::server::settings::engine_policy;
@@ -84,6 +85,7 @@ async fn serve(config: Config, max_clients: u32, level: &Level) -> anyhow::Resul
         None => {}
     }
     tokio::spawn(close_idle(Arc::clone(&node)));
+    tokio::spawn(keep_looking(Arc::clone(&node)));
     tracing::info!(
         socket = %node.config.socket.display(),
         memory = node.config.memory,

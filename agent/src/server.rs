@@ -3,6 +3,7 @@
 pub mod buffers;
 pub mod clients;
 pub mod connection;
+pub mod lingering;
 pub mod listen;
 pub mod node;
 pub mod pause;
@@ -11,4 +12,5 @@ pub mod settings;
 pub mod slowlog;
 pub mod stream;
 pub mod transaction;
+pub mod unread;
 pub mod worker;

@@ -129,7 +129,11 @@ fn stats(call: &mut Call<'_, '_, '_>, text: &mut String) {
     field(text, "total_commands_processed", node.sum(crate::metrics::tally::Tally::calls));
     field(text, "total_net_input_bytes", node.sum(|tally| tally.bytes_in.get()));
     field(text, "total_net_output_bytes", node.sum(|tally| tally.bytes_out.get()));
-    field(text, "rejected_connections", node.sum(|t| t.rejected_clients.get() + t.rejected_for_files.get()));
+    field(
+        text,
+        "rejected_connections",
+        node.sum(|t| t.rejected_clients.get() + t.rejected_for_buffers.get() + t.rejected_for_files.get()),
+    );
     field(text, "expired_keys", stats.expiries());
     field(text, "evicted_keys", stats.evictions());
     field(text, "evicted_clients", node.sum(|tally| tally.clients_closed_for_buffers.get()));

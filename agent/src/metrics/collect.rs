@@ -126,6 +126,7 @@ type Figure = fn(&Tally) -> u64;
 fn clients(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     let mut one = |metric: Metric, value: f64| add(metric, vec![number(metric, value, &[])]);
     one(declared::CLIENTS, node.clients.count() as f64);
+    one(declared::CLIENTS_LINGERING, node.lingering.count() as f64);
     one(declared::CLIENTS_LIMIT, f64::from(node.settings.max_clients.load(Relaxed)));
     one(declared::METRICS_FAILURES, node.metrics_failures.get() as f64);
     one(declared::WORKERS, f64::from(node.config.workers));
@@ -139,7 +140,11 @@ fn clients(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
         declared::CLIENTS_REJECTED,
         by(
             declared::CLIENTS_REJECTED,
-            &[("limit", |t| t.rejected_clients.get()), ("files", |t| t.rejected_for_files.get())],
+            &[
+                ("limit", |t| t.rejected_clients.get()),
+                ("buffers", |t| t.rejected_for_buffers.get()),
+                ("files", |t| t.rejected_for_files.get()),
+            ],
         ),
     );
     add(

@@ -66,7 +66,8 @@ declare! {
     MEMORY_USED = gauge("larder_cache_memory_used_bytes", "Bytes that the cache holds, overhead included.");
     MEMORY_LIVE = gauge("larder_cache_memory_live_bytes", "Bytes of living entries among those held.");
     MEMORY_LIMIT = gauge("larder_cache_memory_limit_bytes", "The limit of what the cache and the client buffers may hold.");
-    BUFFERS = gauge("larder_client_buffers_bytes", "Bytes of torn commands, unsent replies and queued transactions.");
+    BUFFERS = gauge("larder_client_buffers_bytes",
+        "Bytes of torn commands, queued transactions, and replies that clients have not read, here or in the kernel.");
     BUFFERS_LIMIT = gauge("larder_client_buffers_limit_bytes", "The limit of client buffers: past it the biggest holder is closed.");
     COMMANDS = counter("larder_commands_total", "Commands run, by name.");
     COMMAND_FAILURES = counter("larder_command_failures_total", "Error replies, by command name.");
@@ -76,9 +77,11 @@ declare! {
     OUT_OF_MEMORY = counter("larder_out_of_memory_total", "Writes refused because memory was full and the policy let nothing go.");
     CONNECTIONS = counter("larder_connections_total", "Connections accepted.");
     CLIENTS = gauge("larder_clients", "Connections open now.");
-    CLIENTS_LIMIT = gauge("larder_clients_limit", "Connections that may be open at a time.");
+    CLIENTS_LINGERING = gauge("larder_clients_lingering",
+        "Connections that ended, but whose clients have neither read what they were sent nor closed their end.");
+    CLIENTS_LIMIT = gauge("larder_clients_limit", "Connections that may be open or linger at a time.");
     CLIENTS_REJECTED = counter("larder_clients_rejected_total",
-        "Connections refused, by reason: limit (too many clients) or files (the process has no file descriptor left).");
+        "Connections refused, by reason: limit (too many clients), buffers (ended ones left too much unread) or files (no descriptor is left).");
     CLIENTS_CLOSED = counter("larder_clients_closed_total",
         "Connections that the agent closed, by reason: buffers (it held the most when buffers were full), idle, protocol.");
     WRONG_PASSWORDS = counter("larder_wrong_passwords_total", "Passwords that were refused.");

@@ -83,6 +83,8 @@ pub struct Tally {
     pub connections: Counter,
     /// Connections refused because there were too many.
     pub rejected_clients: Counter,
+    /// Connections refused because too much lingers unread.
+    pub rejected_for_buffers: Counter,
     /// Connections refused because files ran out.
     pub rejected_for_files: Counter,
     /// Connections closed because buffers were full.
@@ -109,6 +111,7 @@ impl Default for Tally {
             failures: Counter::default(),
             connections: Counter::default(),
             rejected_clients: Counter::default(),
+            rejected_for_buffers: Counter::default(),
             rejected_for_files: Counter::default(),
             clients_closed_for_buffers: Counter::default(),
             clients_closed_idle: Counter::default(),

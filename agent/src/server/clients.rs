@@ -28,8 +28,16 @@ pub struct Client {
     pub local_address: String,
     /// The peer's user and process over a Unix socket, if the kernel says.
     pub uid: Option<u32>,
-    /// Bytes that the kernel holds for it at most.
-    pub send_buffer: usize,
+    /// The size of the kernel's buffer for its replies.
+    pub send_buffer: AtomicUsize,
+    /// Bytes that the kernel was given at most since it was last seen to have read them.
+    pub sent_bytes: AtomicUsize,
+    /// Bytes that the kernel holds for it and that are counted,
+    pub kernel_bytes: AtomicUsize,
+    /// whether it is being watched for reading them,
+    pub is_watched: AtomicBool,
+    /// and whether it ever was.
+    pub was_watched: AtomicBool,
     /// When it connected, in milliseconds on the boot clock.
     pub connected_ms: u64,
     /// When it last sent a command.
@@ -56,6 +64,8 @@ pub struct Client {
     pub no_touch: AtomicBool,
     /// Whether it is being closed from outside.
     pub killed: AtomicBool,
+    /// Whether nobody serves it any more; it may linger.
+    pub has_ended: AtomicBool,
     /// How it calls itself and its library.
     pub names: Mutex<Names>,
 }
@@ -80,7 +90,7 @@ pub struct Known {
     pub local_address: String,
     /// The peer's user over a Unix socket, if the kernel says.
     pub uid: Option<u32>,
-    /// Bytes that the kernel holds for it at most.
+    /// The size of the kernel's buffer for its replies.
     pub send_buffer: usize,
 }
 
@@ -96,7 +106,11 @@ impl Client {
             address,
             local_address,
             uid,
-            send_buffer,
+            send_buffer: AtomicUsize::new(send_buffer),
+            sent_bytes: AtomicUsize::new(0),
+            kernel_bytes: AtomicUsize::new(0),
+            is_watched: AtomicBool::new(false),
+            was_watched: AtomicBool::new(false),
             connected_ms: now_ms,
             active_ms: AtomicU64::new(now_ms),
             last_command: AtomicU16::new(u16::MAX),
@@ -110,6 +124,7 @@ impl Client {
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             killed: AtomicBool::new(false),
+            has_ended: AtomicBool::new(false),
             names: Mutex::new(Names::default()),
         }
     }
@@ -117,7 +132,13 @@ impl Client {
     /// All bytes that its buffers hold.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.input_bytes.load(Relaxed) + self.output_bytes.load(Relaxed) + self.queued_bytes.load(Relaxed)
+        self.input_bytes.load(Relaxed) + self.unread_bytes() + self.queued_bytes.load(Relaxed)
+    }
+
+    /// All bytes of replies that it has not read, as far as it is known.
+    #[must_use]
+    pub fn unread_bytes(&self) -> usize {
+        self.output_bytes.load(Relaxed) + self.kernel_bytes.load(Relaxed)
     }
 
     /// Closes the connection from outside.
@@ -146,7 +167,7 @@ impl Client {
             flags.push('N');
         }
         let command = COMMANDS.get(usize::from(self.last_command.load(Relaxed))).map_or("NULL", |c| c.name);
-        let output = self.output_bytes.load(Relaxed);
+        let output = self.unread_bytes();
         let mut line = String::with_capacity(320);
         // Writing to a string cannot fail.
         let _ = write!(
@@ -229,20 +250,22 @@ impl Clients {
     /// One that asked to be spared is, unless it holds by far the most. Returns whether one was closed.
     pub fn close_biggest(&self, limit: usize) -> bool {
         let all = self.all.lock();
-        let open = || all.values().filter(|client| !client.killed.load(Relaxed));
-        if open().map(|client| client.held()).sum::<usize>() <= limit {
-            return false;
+        let (mut sum, mut biggest, mut unspared) = (0, None, None);
+        // Once over all, since there may be thousands of them.
+        for client in all.values().filter(|client| !client.killed.load(Relaxed)) {
+            let held = client.held();
+            sum += held;
+            if biggest.is_none_or(|(most, _)| held > most) {
+                biggest = Some((held, client));
+            }
+            if !client.no_evict.load(Relaxed) && unspared.is_none_or(|(most, _)| held > most) {
+                unspared = Some((held, client));
+            }
         }
-        let Some(biggest) = open().max_by_key(|client| client.held()) else { return false };
-        let unspared =
-            open().filter(|client| !client.no_evict.load(Relaxed)).max_by_key(|client| client.held());
-        let chosen =
-            unspared.filter(|client| client.held() >= biggest.held() / SPARED_FACTOR).unwrap_or(biggest);
-        tracing::warn!(
-            client = chosen.id,
-            bytes = chosen.held(),
-            "buffers are full: the biggest holder is closed"
-        );
+        let Some(biggest) = biggest.filter(|_| sum > limit) else { return false };
+        let (held, chosen) =
+            unspared.filter(|(held, _)| *held >= biggest.0 / SPARED_FACTOR).unwrap_or(biggest);
+        tracing::warn!(client = chosen.id, bytes = held, "buffers are full: the biggest holder is closed");
         chosen.kill();
         true
     }

@@ -15,6 +15,7 @@ use super::clients::Client;
 use super::node::Node;
 use super::session::{Session, Wait};
 use super::stream::Stream;
+use super::unread::{Pressure, note_full, note_sent};
 use super::worker::{READ_BYTES, Scratch, with_scratch};
 use crate::command::{Args, Verdict, execute};
 use crate::resp::{Decoder, Limits, Out, Progress, Reply};
@@ -90,6 +91,8 @@ struct Connection {
     /// Replies that the socket did not take.
     unsent: VecDeque<Bytes>,
     unsent_bytes: usize,
+    /// How much is sent at a time.
+    pressure: Pressure,
     /// Whether input may hold a whole command that was not run yet.
     runnable: bool,
     /// The client sends no more.
@@ -110,6 +113,7 @@ pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
         needed: 0,
         unsent: VecDeque::new(),
         unsent_bytes: 0,
+        pressure: Pressure::default(),
         runnable: false,
         ended: false,
         told: 0,
@@ -126,8 +130,11 @@ pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
 impl Drop for Connection {
     fn drop(&mut self) {
         crate::command::forget_watches(&self.node, &mut self.session);
+        let client = &self.session.client;
+        client.has_ended.store(true, Relaxed);
         self.node.change_buffers(self.told, 0);
-        self.node.clients.remove(self.session.client.id);
+        self.node.lingering.keep(&self.node, client);
+        self.node.clients.remove(client.id);
     }
 }
 
@@ -420,8 +427,13 @@ impl Connection {
         if self.unsent.is_empty()
             && let Some(bytes) = out.as_one()
         {
-            sent = match stream.write_once(|fd| Ok(rustix::io::write(fd, bytes)?)) {
-                Ok(sent) => sent,
+            let most = self.pressure.write_max(&self.node, &self.session.client);
+            let piece = &bytes[..most.map_or(total, |most| most.min(total))];
+            sent = match stream.write_once(most.is_some(), |fd| Ok(rustix::io::write(fd, piece)?)) {
+                Ok(sent) => {
+                    note_sent(&self.node, &self.session.client, sent);
+                    sent
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) => {
                     out.clear();
@@ -442,15 +454,27 @@ impl Connection {
     /// Sends what was kept, as far as the socket takes it.
     fn send_unsent(&mut self, stream: &Stream) -> io::Result<()> {
         while !self.unsent.is_empty() {
-            let pieces: Vec<IoSlice<'_>> =
-                self.unsent.iter().take(PIECES_MAX).map(|piece| IoSlice::new(piece)).collect();
-            let result = stream.write_once(|fd| Ok(rustix::io::writev(fd, &pieces)?));
+            let most = self.pressure.write_max(&self.node, &self.session.client);
+            let mut room = most.unwrap_or(usize::MAX);
+            let pieces: Vec<IoSlice<'_>> = self
+                .unsent
+                .iter()
+                .take(PIECES_MAX)
+                .map(|piece| {
+                    let length = piece.len().min(room);
+                    room -= length;
+                    IoSlice::new(&piece[..length])
+                })
+                .take_while(|piece| !piece.is_empty())
+                .collect();
+            let result = stream.write_once(most.is_some(), |fd| Ok(rustix::io::writev(fd, &pieces)?));
             drop(pieces);
             let mut sent = match result {
                 Ok(sent) => sent,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             };
+            note_sent(&self.node, &self.session.client, sent);
             self.unsent_bytes -= sent;
             while let Some(first) = self.unsent.front_mut() {
                 if sent < first.len() {
@@ -522,18 +546,20 @@ impl Connection {
         let torn = self.torn.as_ref().map_or(0, |decoder| decoder.bytes());
         // Memory that was reserved and not written to does not exist yet.
         let (input, queued) = (self.input.len() + torn, self.session.bytes());
-        // What does not fit into the socket's own buffer means that this is full, and it is charged to us as well.
-        let in_kernel = if self.unsent_bytes > 0 { self.session.client.send_buffer * 2 } else { 0 };
-        let held = input + self.unsent_bytes + in_kernel + queued;
+        let held = input + self.unsent_bytes + queued;
         if held == self.told {
             return;
         }
         let client = &self.session.client;
         client.input_bytes.store(input, Relaxed);
-        client.output_bytes.store(self.unsent_bytes + in_kernel, Relaxed);
+        client.output_bytes.store(self.unsent_bytes, Relaxed);
         client.queued_bytes.store(queued, Relaxed);
         self.node.change_buffers(self.told, held);
         self.told = held;
+        if self.unsent_bytes > 0 {
+            // What does not fit into the socket's own buffer means that this is full, and it is charged to us as well.
+            note_full(&self.node, client);
+        }
     }
 }
 

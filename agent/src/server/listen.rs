@@ -13,11 +13,11 @@ use std::time::Duration;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::buffers::Buffers;
 use super::clients::{Client, Known};
 use super::connection::serve;
 use super::node::Node;
 use super::stream::{RawStream, Stream};
+use super::unread::{bound, is_pressed};
 use super::worker::Worker;
 
 /// Connects that wait to be accepted: a Unix connect to a full backlog fails at once.
@@ -26,12 +26,6 @@ const BACKLOG: i32 = 4096;
 pub const TCP_KEEPALIVE_S: u64 = 300;
 /// How long accepting rests when files have run out.
 const FILES_REST: Duration = Duration::from_millis(100);
-/// What Linux gives a Unix socket to send from.
-const SEND_BUFFER_USUAL: usize = 208 * 1024;
-/// Less than this would cost more calls than it saves memory.
-const SEND_BUFFER_MIN: usize = 5 * 1024;
-/// The part of the buffers' limit that the kernel's buffers share: a sixteenth.
-const SEND_BUFFERS_SHARE: usize = 16;
 const REFUSAL: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// Why a socket could not be opened.
@@ -211,12 +205,22 @@ fn refuse(raw: &RawStream) {
 
 fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker) {
     node.control.connections.add_shared(1);
-    if !node.clients.admit(node.settings.max_clients.load(Relaxed) as usize) {
-        node.control.rejected_clients.add_shared(1);
-        refuse(&raw);
+    if node.lingering.is_full(node) {
+        // Without a word, which might be left unread as well.
+        node.control.rejected_for_buffers.add_shared(1);
         return;
     }
-    let send_buffer = bound_send_buffer(node, &raw);
+    if !has_place(node) {
+        node.control.rejected_clients.add_shared(1);
+        if !is_pressed(node) {
+            refuse(&raw);
+        }
+        return;
+    }
+    let send_buffer = match &raw {
+        RawStream::Unix(stream) => bound(node, stream),
+        RawStream::Tcp(stream, _) => bound(node, stream),
+    };
     let (address, uid) = match &raw {
         RawStream::Unix(stream) => {
             let credentials = rustix::net::sockopt::socket_peercred(stream).ok();
@@ -248,18 +252,12 @@ fn admit(node: &Arc<Node>, raw: RawStream, local_address: &str, worker: &Worker)
     });
 }
 
-/// Unread replies in the kernel's buffers are charged to our cgroup as well: all of them together stay near a part of the
-/// buffers' limit, so the more clients there are, the less each may leave unread there. Returns how much that is.
-fn bound_send_buffer(node: &Node, raw: &RawStream) -> usize {
-    let limit = Buffers::limit(node.cache.limit());
-    let each = (limit / SEND_BUFFERS_SHARE / node.clients.count().max(1)).max(SEND_BUFFER_MIN);
-    if each >= SEND_BUFFER_USUAL {
-        return SEND_BUFFER_USUAL;
+/// Counts one more client, unless there are as many as may be. Who lingers keeps a file open, and so takes a place.
+fn has_place(node: &Node) -> bool {
+    let max = node.settings.max_clients.load(Relaxed) as usize;
+    let admit = || node.clients.admit(max.saturating_sub(node.lingering.count()));
+    admit() || {
+        node.lingering.look_again(node);
+        admit()
     }
-    // The kernel doubles what it is given, for its own bookkeeping.
-    let set = match raw {
-        RawStream::Unix(stream) => rustix::net::sockopt::set_socket_send_buffer_size(stream, each / 2),
-        RawStream::Tcp(stream, _) => rustix::net::sockopt::set_socket_send_buffer_size(stream, each / 2),
-    };
-    if set.is_ok() { each } else { SEND_BUFFER_USUAL }
 }

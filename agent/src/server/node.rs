@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::buffers::Buffers;
 use super::clients::Clients;
+use super::lingering::Lingering;
 use super::pause::Pause;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
@@ -27,6 +28,8 @@ pub struct Node {
     pub config: Config,
     /// All connections.
     pub clients: Clients,
+    /// Those that ended and have not read all.
+    pub lingering: Lingering,
     /// Their buffers.
     pub buffers: Buffers,
     /// `CLIENT PAUSE`.
@@ -75,6 +78,7 @@ impl Node {
             cache,
             settings: Settings::new(&config, max_clients),
             clients: Clients::default(),
+            lingering: Lingering::default(),
             buffers: Buffers::default(),
             pause: Pause::default(),
             slowlog: SlowLog::default(),
@@ -109,12 +113,25 @@ impl Node {
     /// Adds one connection's change of buffer bytes, and closes the biggest holder if that was too much.
     pub fn change_buffers(&self, from: usize, to: usize) {
         let held = self.buffers.change(from, to);
+        self.buffers_changed(held, to > from);
+    }
+
+    /// The same for bytes that the kernel holds.
+    pub fn change_kernel_buffers(&self, from: usize, to: usize) {
+        let held = self.buffers.change_in_kernel(from, to);
+        self.buffers_changed(held, to > from);
+    }
+
+    fn buffers_changed(&self, held: usize, are_more: bool) {
         self.lend();
-        if to <= from {
+        if !are_more {
             return;
         }
         let limit = Buffers::limit(self.cache.limit());
-        if held > limit && self.clients.close_biggest(limit) {
+        // Closing does not free what lingers: a part of the limit is for those that are open, whatever lingers.
+        let lingering = self.lingering.bytes();
+        let open = limit.saturating_sub(lingering).max(limit / OPEN_SHARE_MIN);
+        if held.saturating_sub(lingering) > open && self.clients.close_biggest(open) {
             self.control.clients_closed_for_buffers.add_shared(1);
         }
         // The cache gives way at once, not when the next write comes.
@@ -131,7 +148,7 @@ impl Node {
 
     /// Tells the cache what it has to make do without: buffers, slack, and what each connection costs here and in the kernel.
     fn lend(&self) {
-        let connections = self.clients.count() * CLIENT_BYTES;
+        let connections = (self.clients.count() + self.lingering.count()) * CLIENT_BYTES;
         self.cache.lend(self.buffers.held() + self.slack.load(Relaxed) + connections);
     }
 
@@ -153,7 +170,8 @@ impl Node {
         }
         self.slack_measured_ms.store(present, Relaxed);
         let resident = crate::metrics::collect::resident_bytes();
-        let accounted = self.cache.used() + self.buffers.held() + PROCESS_BYTES;
+        let buffers = self.buffers.held().saturating_sub(self.buffers.in_kernel());
+        let accounted = self.cache.used() + buffers + PROCESS_BYTES;
         let most = self.slack.load(Relaxed) + self.cache.limit() / SLACK_STEP_SHARE;
         let slack = resident.saturating_sub(accounted).min(most);
         self.slack.store(slack, Relaxed);
@@ -189,6 +207,8 @@ const ARGUMENTS_MIN: usize = 1 << 16;
 const ARGUMENTS_MAX: usize = 1 << 20;
 /// One command's replies may take at least this part of the buffers' limit, however full they are.
 const REPLY_SHARE_MIN: usize = 8;
+/// Buffers of open connections may take this part of the limit, however much lingers.
+const OPEN_SHARE_MIN: usize = 4;
 /// Locks for each of several workers.
 const SHARDS_A_WORKER: usize = 16;
 

@@ -88,13 +88,26 @@ impl Stream {
         short.map_or(result, Ok)
     }
 
-    /// Writes once.
+    /// Writes once. If it `waits`, the next write fails with `WouldBlock` until the kernel tells that there is room again.
     ///
     /// # Errors
     /// As `write`; `WouldBlock` if there is no room.
     #[inline]
-    pub fn write_once(&self, write: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>) -> io::Result<usize> {
-        self.try_io(Interest::WRITABLE, || write(self.as_fd()))
+    pub fn write_once(
+        &self,
+        waits: bool,
+        write: impl FnOnce(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let mut wrote = None;
+        let result = self.try_io(Interest::WRITABLE, || {
+            let sent = write(self.as_fd())?;
+            if waits {
+                wrote = Some(sent);
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(sent)
+        });
+        wrote.map_or(result, Ok)
     }
 
     /// Ends the stream from outside: whoever serves it sees its end.

@@ -115,6 +115,7 @@ impl Worker {
             std::thread::Builder::new().name(format!("larder-worker-{number}")).spawn(move || {
                 with_scratch(|scratch| scratch.tally = tally);
                 runtime.block_on(async {
+                    tokio::spawn(super::unread::keep_asking(Arc::clone(&node)));
                     if number == 0 {
                         tokio::spawn(reclaim(node));
                     }
