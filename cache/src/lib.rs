@@ -27,6 +27,7 @@ pub mod clock;
 mod databases;
 mod held;
 mod index;
+pub mod journal;
 mod key;
 mod memory;
 mod policy;
