@@ -45,7 +45,8 @@ pub fn run(data: &[u8]) {
 
 /// What is held is no more than what was said.
 fn bounded(state: &State, records: usize) {
-    let held = state.gone.len() + state.segments.len() + state.invalidations.len() + state.controls.len();
+    let controls: usize = state.controls.values().map(|controls| controls.len()).sum();
+    let held = state.gone.len() + state.segments.len() + state.invalidations.len() + controls;
     assert!(held <= records, "{held} things of {records} records");
     assert!(state.roots.databases.len() <= 2 * records && state.roots.cold.len() <= records);
 }

@@ -54,7 +54,8 @@ impl Journal {
     /// Until then it would be cold. Of a healthy journal it is a compaction like any other.
     ///
     /// # Errors
-    /// As [`begin_compaction`](Self::begin_compaction); if the new file cannot be written nothing has changed.
+    /// As [`begin_compaction`](Self::begin_compaction), so one that is lost must be dropped first; if the new file cannot be
+    /// written nothing has changed.
     pub fn restart(self: &Arc<Self>) -> Result<Compaction, CompactionFailed> {
         let beginning = {
             let mut writer = self.writer.lock();

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::record::{Entry, Record, What};
 use super::state::{Control, Gone, Invalidation, Roots, Segment, State};
 
-/// The incarnation that an invalidation is about, or all, and what in it.
-type Target = (Option<u32>, What<Box<[u8]>>);
+/// From what invalidations are about to when the last of them was, and its ordinal.
+type Invalidations = HashMap<What<Box<[u8]>>, (u64, u32)>;
 
 /// A journal that is being read: as [`State`], but by what is asked for while it goes on.
 ///
@@ -18,8 +18,9 @@ pub(super) struct Fold {
     segments: HashMap<u64, (u64, Segment)>,
     segments_seen: u64,
     gone: Gone,
-    invalidations: HashMap<Target, (u64, u32)>,
-    controls: HashMap<(u32, u64), Control>,
+    /// By the incarnation that they are about, so that those of one are dropped at once when it dies.
+    invalidations: HashMap<Option<u32>, Invalidations>,
+    controls: HashMap<u32, HashMap<u64, Control>>,
     is_clean: bool,
     /// None until the snapshot is whole.
     next: Option<u64>,
@@ -67,10 +68,12 @@ impl Fold {
             }
             Record::Control { incarnation, hash, key, value, deadline } => {
                 let control = Control { key: key.into(), value: value.into(), deadline };
-                self.controls.insert((incarnation, hash), control);
+                self.controls.entry(incarnation).or_default().insert(hash, control);
             }
             Record::ControlGone { incarnation, hash } => {
-                self.controls.remove(&(incarnation, hash));
+                if let Some(controls) = self.controls.get_mut(&incarnation) {
+                    controls.remove(&hash);
+                }
             }
             Record::Database { .. }
             | Record::Exchanged { .. }
@@ -96,22 +99,24 @@ impl Fold {
 
     fn invalidate(&mut self, sequence: u64, ordinal: u32, incarnation: Option<u32>, what: What<&[u8]>) {
         if what == What::All {
-            self.invalidations.retain(|&(scope, _), &mut (at, _)| {
-                at > sequence || (incarnation.is_some() && scope != incarnation)
-            });
+            // It covers what was before it.
+            let covers = |scope: &Option<u32>| incarnation.is_none() || *scope == incarnation;
+            for (_, covered) in self.invalidations.iter_mut().filter(|(scope, _)| covers(scope)) {
+                covered.retain(|_, &mut (at, _)| at > sequence);
+            }
         }
         let what = match what {
             What::All => What::All,
             What::Tag(name) => What::Tag(name.into()),
             What::Prefix(name) => What::Prefix(name.into()),
         };
-        let last = self.invalidations.entry((incarnation, what)).or_default();
+        let last = self.invalidations.entry(incarnation).or_default().entry(what).or_default();
         *last = (*last).max((sequence, ordinal));
     }
 
     fn bury(&mut self, died: u32) {
-        self.controls.retain(|&(incarnation, _), _| incarnation != died);
-        self.invalidations.retain(|&(scope, _), _| scope != Some(died));
+        self.controls.remove(&died);
+        self.invalidations.remove(&Some(died));
     }
 
     /// The state; `None` if the journal ends before its snapshot does.
@@ -120,9 +125,13 @@ impl Fold {
         let mut segments: Vec<_> = segments.into_values().collect();
         segments.sort_unstable_by_key(|&(place, _)| place);
         let alive = |scope: Option<u32>| scope.is_none_or(|incarnation| roots.is_alive(incarnation));
-        let invalidations = invalidations.into_iter().filter(|&((scope, _), _)| alive(scope));
         let mut invalidations: Vec<_> = invalidations
-            .map(|((incarnation, what), (sequence, ordinal))| Invalidation {
+            .into_iter()
+            .filter(|&(incarnation, _)| alive(incarnation))
+            .flat_map(|(incarnation, about)| {
+                about.into_iter().map(move |(what, last)| (incarnation, what, last))
+            })
+            .map(|(incarnation, what, (sequence, ordinal))| Invalidation {
                 sequence,
                 ordinal,
                 incarnation,
@@ -130,7 +139,7 @@ impl Fold {
             })
             .collect();
         invalidations.sort_unstable_by_key(|invalidation| invalidation.sequence);
-        controls.retain(|&(incarnation, _), _| roots.is_alive(incarnation));
+        controls.retain(|&incarnation, controls| !controls.is_empty() && roots.is_alive(incarnation));
         let segments = segments.into_iter().map(|(_, segment)| segment).collect();
         let next_sequence = next?;
         Some(State { roots, segments, gone, invalidations, controls, is_clean, next_sequence, torn })

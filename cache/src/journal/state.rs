@@ -141,7 +141,7 @@ pub struct State {
     /// In their order. One that a later one covers is left out.
     pub invalidations: Vec<Invalidation>,
     /// By incarnation, which lives, and hash of the key.
-    pub controls: HashMap<(u32, u64), Control>,
+    pub controls: HashMap<u32, HashMap<u64, Control>>,
     /// Whether the last thing said was that all is said.
     pub is_clean: bool,
     /// The number that the next record gets.

@@ -56,7 +56,7 @@ fn what_a_commit_returned_for_is_there_in_order() {
     assert!(!journal.has_pending());
     let statistics = journal.statistics();
     assert_eq!(statistics.appends, THREADS * EACH * 2);
-    assert!(statistics.compactions > 3, "{statistics:?}");
+    assert!(statistics.compactions > 0, "{statistics:?}");
     drop(journal);
     let state = warm(open(directory.path()).1);
     assert_eq!(state.next_sequence, THREADS * EACH * 2 + 2);

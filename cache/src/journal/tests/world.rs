@@ -308,10 +308,12 @@ impl World {
                 }
             }
         }
-        let controls = state
-            .controls
-            .iter()
-            .map(|(&id, control)| (id, (control.key.to_vec(), control.value.to_vec(), control.deadline)));
+        let controls = state.controls.iter().flat_map(|(&incarnation, controls)| {
+            controls.iter().map(move |(&hash, control)| {
+                let told = (control.key.to_vec(), control.value.to_vec(), control.deadline);
+                ((incarnation, hash), told)
+            })
+        });
         let databases: Vec<_> = state.roots.databases.values().copied().collect();
         Truth {
             is_next_free: databases.iter().all(|&used| used < state.roots.next_incarnation),
