@@ -1,5 +1,6 @@
 //! Many threads at once, and a process that is killed while it commits.
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -155,4 +156,88 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
         }
     }
     assert!(told_all > 1000, "only {told_all} were told");
+}
+
+/// What one lock guards: control values by hash, and which of the entries of a segment are dead.
+type Guarded = parking_lot::Mutex<(HashMap<u64, u64>, [u8; 128])>;
+
+#[test]
+fn a_snapshot_that_is_gathered_while_others_write_loses_nothing() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, _) = Journal::open(directory.path(), OpenOptions::default()).expect("a journal");
+    let journal = Arc::new(journal);
+    let shards: Vec<Guarded> = (0..THREADS).map(|_| Guarded::new((HashMap::new(), [0; 128]))).collect();
+    for segment in 0..THREADS {
+        journal.append(&Record::Sealed { segment, bytes: 1, entries: 1024, dead: &[] });
+    }
+    let first = journal.next_sequence();
+    let compactions = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for (thread, shard) in shards.iter().enumerate() {
+            let (journal, compactions) = (&journal, &compactions);
+            scope.spawn(move || {
+                let mut i = thread as u64;
+                while i < EACH || (compactions.load(Ordering::Relaxed) < 12 && i < 100 * EACH) {
+                    i += 1;
+                    let hash = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
+                    let mut shard = shard.lock();
+                    if i % 5 == 0 {
+                        journal.append(&Record::ControlGone { incarnation: thread as u32, hash });
+                        shard.0.remove(&hash);
+                    } else {
+                        shard.0.insert(hash, i);
+                        journal.append(&Record::Control {
+                            incarnation: thread as u32,
+                            hash,
+                            key: b"key",
+                            value: &i.to_le_bytes(),
+                            deadline: None,
+                        });
+                    }
+                    let place = (i % 1024) as usize;
+                    if hash < 3 && shard.1[place / 8] >> (place % 8) & 1 == 0 {
+                        shard.1[place / 8] |= 1 << (place % 8);
+                        journal.append(&Record::Gone { hash: (thread << 10 | place) as u64 });
+                    }
+                    drop(shard);
+                    if i % 7 == 0 {
+                        journal.commit().expect("healthy");
+                    }
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..12 {
+                let compaction = journal.begin_compaction().expect("healthy");
+                for (thread, shard) in shards.iter().enumerate() {
+                    let shard = shard.lock();
+                    compaction.segment(thread as u64, 1, 1024, &shard.1).expect("room");
+                    for (&hash, value) in &shard.0 {
+                        let value = value.to_le_bytes();
+                        compaction.control(thread as u32, hash, b"key", &value, None).expect("room");
+                    }
+                }
+                compaction.finish().expect("healthy");
+                compactions.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    });
+    journal.commit().expect("healthy");
+    drop(journal);
+    let state = warm(Journal::open(directory.path(), OpenOptions::default()).expect("a journal").1);
+    for (thread, shard) in shards.iter().enumerate() {
+        let (controls, dead) = &*shard.lock();
+        let found = &state.controls[&(thread as u32)];
+        assert_eq!(found.len(), controls.len());
+        for (hash, value) in controls {
+            assert_eq!(*found[hash].value, value.to_le_bytes());
+        }
+        let segment = state.segments.iter().find(|segment| segment.number == thread as u64);
+        let segment = segment.expect("it was never retired");
+        for place in 0..1024usize {
+            let is_gone = state.gone.get(&((thread << 10 | place) as u64)).is_some_and(|&at| at >= first);
+            let is_dead = segment.dead.get(place / 8).is_some_and(|byte| byte >> (place % 8) & 1 == 1);
+            assert_eq!(is_gone || is_dead, dead[place / 8] >> (place % 8) & 1 == 1);
+        }
+    }
 }
