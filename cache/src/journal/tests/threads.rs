@@ -223,8 +223,10 @@ fn a_snapshot_that_is_gathered_while_others_write_loses_nothing() {
         });
     });
     journal.commit().expect("healthy");
+    let next = journal.next_sequence();
     drop(journal);
     let state = warm(Journal::open(directory.path(), OpenOptions::default()).expect("a journal").1);
+    assert_eq!(state.next_sequence, next + 1, "and that it was opened");
     for (thread, shard) in shards.iter().enumerate() {
         let (controls, dead) = &*shard.lock();
         let found = &state.controls[&(thread as u32)];
