@@ -47,7 +47,7 @@ impl Default for OpenOptions {
 /// Why there is no journal at all.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The kernel does not say which boot this is.
+    /// The kernel does not say which boot this is. A later start will not believe what was there.
     #[error("the boot id cannot be read: {0}")]
     Boot(io::Error),
     /// Neither can the one that is there be continued nor another be begun. A later start will not believe it.
@@ -64,7 +64,11 @@ impl Journal {
     /// # Errors
     /// If it cannot be written to.
     pub fn open(directory: &Path, options: OpenOptions) -> Result<(Self, Recovery), OpenError> {
-        Self::open_with(directory, options, boot_id().map_err(OpenError::Boot)?, Box::new(Real))
+        let boot = boot_id().map_err(|error| match give_up(&Real, &directory.join(NAME), error) {
+            OpenError::Write(error) => OpenError::Boot(error),
+            other => other,
+        })?;
+        Self::open_with(directory, options, boot, Box::new(Real))
     }
 
     pub(super) fn open_with(
