@@ -181,7 +181,7 @@ fn a_snapshot_that_is_gathered_while_others_write_loses_nothing() {
                     i += 1;
                     let hash = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
                     let mut shard = shard.lock();
-                    if i % 5 == 0 {
+                    if i.is_multiple_of(5) {
                         journal.append(&Record::ControlGone { incarnation: thread as u32, hash });
                         shard.0.remove(&hash);
                     } else {
@@ -200,7 +200,7 @@ fn a_snapshot_that_is_gathered_while_others_write_loses_nothing() {
                         journal.append(&Record::Gone { hash: (thread << 10 | place) as u64 });
                     }
                     drop(shard);
-                    if i % 7 == 0 {
+                    if i.is_multiple_of(7) {
                         journal.commit().expect("healthy");
                     }
                 }
