@@ -28,6 +28,7 @@ mod databases;
 mod fills;
 mod held;
 mod index;
+pub mod journal;
 mod key;
 mod memory;
 mod policy;

@@ -1,0 +1,4 @@
+//! Odd journals, torn and damaged.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| larder_fuzz::journal::run(data));
