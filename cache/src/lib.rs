@@ -25,6 +25,8 @@
 mod cache;
 pub mod clock;
 mod databases;
+#[expect(dead_code, reason = "the engine does not call the disk tier yet")]
+mod disk;
 mod held;
 mod index;
 mod key;
@@ -46,3 +48,13 @@ pub use stats::Stats;
 pub use stay::Stay;
 pub use value::{Deadline, NewValue, Value, View};
 pub use watch::Watch;
+
+/// What must hold of any bytes offered as a segment; the fuzz target runs it.
+///
+/// # Panics
+/// If something does not hold.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub fn scrutinize_segment(data: &[u8]) {
+    disk::segment::scrutiny::run(data);
+}
