@@ -4,8 +4,10 @@
 //! what was written, checked, or nothing.
 
 mod engine;
+mod error;
 mod files;
 mod flights;
+mod places;
 mod reads;
 pub(crate) mod shape;
 #[cfg(test)]
@@ -15,15 +17,17 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use self::engine::Engine;
+pub(crate) use self::error::{OpenError, ReadError, Refused};
 use self::files::Pusher;
 use self::flights::Flights;
+use self::places::Places;
 use self::reads::{Outcome, Reads, Turn};
 use self::shape::{ENVELOPE, PACKED, PACKED_SEALED, Shape, footprint};
 use super::keys::{Keys, SEAL, Unopened};
@@ -32,6 +36,8 @@ use super::keys::{Keys, SEAL, Unopened};
 const THREADS: usize = 4;
 /// Bytes that may be written before they are pushed out of the page cache.
 const UNPUSHED_MAX: u64 = 4 << 20;
+/// Of the directory, how much may be written before somebody settles: far less than what reclaims the first of it.
+const UNSETTLED_SHARE: usize = 4;
 
 /// Called with the number of every segment in a block that is reclaimed, from a thread of the store. It may be the number of
 /// one that was removed, or of none at all; it must not wait.
@@ -66,61 +72,6 @@ impl fmt::Debug for StoreOptions {
     }
 }
 
-/// Why a store was not opened.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum OpenError {
-    #[error("the directory is in memory: a disk tier there would take what the memory tier needs")]
-    Tmpfs,
-    #[error("the file system has no room for all files")]
-    NoRoom,
-    #[error("the disk tier needs at least {} MiB and at most 2 TiB", shape::BYTES_MIN >> 20)]
-    Size,
-    #[error("the directory cannot be used")]
-    Io(#[from] io::Error),
-    #[error("the block engine did not start: {0}")]
-    Engine(String),
-}
-
-/// Why a segment was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("the segment is longer than the longest")]
-    TooLong,
-    /// Worth another try after [`Store::settle`].
-    #[error("as much as may be is on its way to the disk")]
-    Busy,
-    #[error("the segment could not be sealed")]
-    Seal,
-}
-
-/// Why a segment that should be there could not be read. It is to be treated as lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ReadError {
-    #[error("a file could not be read")]
-    Io,
-    #[error("the bytes on disk are not those that were written")]
-    Damaged,
-    #[error("the segment was sealed with a key that is not known")]
-    Key,
-    #[error("the segment's seal is broken")]
-    Seal,
-}
-
-impl ReadError {
-    /// All of them, in the order of [`Figures::reads_failed`].
-    pub(crate) const ALL: [Self; 4] = [Self::Io, Self::Damaged, Self::Key, Self::Seal];
-
-    /// A word for metrics.
-    pub(crate) fn label(self) -> &'static str {
-        match self {
-            Self::Io => "io",
-            Self::Damaged => "damaged",
-            Self::Key => "key",
-            Self::Seal => "seal",
-        }
-    }
-}
-
 /// What the store did since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
@@ -145,12 +96,14 @@ pub(crate) struct Store {
     flights: Arc<Flights>,
     reads: Reads,
     read_permits: Semaphore,
+    places: Arc<Places>,
     pusher: Arc<Mutex<Pusher>>,
     /// Bytes written when files were last pushed out.
     pushed: AtomicU64,
     writes_failed: AtomicU64,
+    has_stopped: AtomicBool,
     reads_failed: [AtomicU64; ReadError::ALL.len()],
-    engine: Engine,
+    engine: Arc<Engine>,
 }
 
 impl Store {
@@ -167,7 +120,6 @@ impl Store {
             .max_blocking_threads(THREADS)
             .thread_name("larder-disk")
             .build()?;
-        let pusher = Arc::new(Mutex::new(Pusher::new(&directory, shape)));
         let prepared = {
             let directory = directory.clone();
             runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe)).await
@@ -183,27 +135,48 @@ impl Store {
                 return Err(error.into());
             }
         };
-        let engine = Engine::open(&directory, shape, blocks, incarnation, reclaimed, runtime).await?;
-        Ok(Self {
+        let places = Arc::new(Places::new(incarnation, shape, blocks.files.clone()));
+        let lost = places.clone();
+        let reclaimed = Box::new(move |number| {
+            lost.forget(number);
+            reclaimed(number);
+        });
+        let engine = Engine::open(&directory, shape, &blocks, incarnation, reclaimed, runtime).await?;
+        let store = Self {
             incarnation,
             shape,
             keys,
-            flights: Flights::new(shape.buffer),
+            flights: Flights::new(shape.buffer, shape.bytes() / UNSETTLED_SHARE),
             reads: Reads::default(),
             read_permits: Semaphore::new(shape.reads),
-            pusher,
+            places,
+            pusher: Arc::new(Mutex::new(Pusher::new(blocks.files))),
             pushed: AtomicU64::new(0),
             writes_failed: AtomicU64::new(0),
+            has_stopped: AtomicBool::new(false),
             reads_failed: Default::default(),
-            engine,
-        })
+            engine: Arc::new(engine),
+        };
+        store.learn().await;
+        Ok(store)
+    }
+
+    /// Finds out where segments lie.
+    async fn learn(&self) {
+        let (engine, places) = (Arc::downgrade(&self.engine), self.places.clone());
+        let learn = move || places.learn(|number| engine.upgrade().is_some_and(|engine| engine.has(number)));
+        // If it fails, foyer reads them.
+        let _ = self.engine.blocking(learn).await;
     }
 
     /// Hands a segment over to be written. It is read back from memory until it is on disk.
     ///
     /// # Errors
-    /// If it is too long, or too much is under way.
+    /// If it is too long, too much is under way, or a write has failed before.
     pub(crate) fn write(&self, number: u64, bytes: Bytes) -> Result<(), Refused> {
+        if self.has_stopped() {
+            return Err(Refused::Stopped);
+        }
         if bytes.len() > self.largest() {
             return Err(Refused::TooLong);
         }
@@ -211,7 +184,7 @@ impl Store {
             self.flights.board(number, footprint(bytes.len() + self.seal_bytes())).ok_or(Refused::Busy)?;
         let stored = match &self.keys {
             Some(keys) => keys.seal(self.incarnation, number, &bytes).map_err(|_| {
-                self.flights.forget(number);
+                self.flights.settle(number);
                 Refused::Seal
             })?,
             None => bytes,
@@ -222,11 +195,23 @@ impl Store {
 
     /// Waits until everything that was written before is on disk, or failed: [`Store::holds`] tells.
     pub(crate) async fn settle(&self) {
-        let written = self.flights.take_unsettled();
+        let written = self.flights.unsettled();
         self.engine.wait().await;
-        let failed = written.into_iter().filter(|number| !self.engine.has(*number)).count();
-        self.writes_failed.fetch_add(failed as u64, Ordering::Relaxed);
+        // Not what was removed meanwhile. What is still under way by now is held by a writer that has ended.
+        let written = written.into_iter().filter(|number| self.flights.settle(*number));
+        let failed = written.filter(|number| !self.holds(*number)).count();
+        if failed > 0 {
+            self.writes_failed.fetch_add(failed as u64, Ordering::Relaxed);
+            self.has_stopped.store(true, Ordering::Relaxed);
+        }
+        self.learn().await;
         self.push_out().await;
+    }
+
+    /// Whether writing has come to an end, as it does when a write fails: foyer's writer may be gone then, or begin its block
+    /// anew over what lies there. What is there can be read; to write again, close the store and open it.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.load(Ordering::Relaxed)
     }
 
     /// Keeps the page cache, which counts against the same limit as memory, from filling with what was written.
@@ -255,6 +240,9 @@ impl Store {
     /// # Errors
     /// If it should be there and cannot be had.
     pub(crate) async fn read(&self, number: u64) -> Outcome {
+        if let Some(bytes) = self.read_at_once(number) {
+            return Ok(Some(bytes));
+        }
         loop {
             match self.reads.join(number) {
                 Turn::Ours(reading) => {
@@ -268,6 +256,21 @@ impl Store {
                     }
                 }
             }
+        }
+    }
+
+    /// Reads a segment if it lies in the page cache, without waiting for anything.
+    pub(crate) fn read_at_once(&self, number: u64) -> Option<Bytes> {
+        // The engine knows what is there, also when it lies elsewhere now.
+        if !self.holds(number) {
+            return None;
+        }
+        let stored = self.places.read(number)?;
+        self.engine.note_read(footprint(stored.len()));
+        match &self.keys {
+            // What does not open is found again, and counted, by the other way.
+            Some(keys) => keys.open(self.incarnation, number, stored).ok(),
+            None => Some(stored),
         }
     }
 
@@ -293,7 +296,8 @@ impl Store {
 
     /// Forgets a segment. A start that comes later may find it again.
     pub(crate) fn remove(&self, number: u64) {
-        self.flights.forget(number);
+        self.flights.settle(number);
+        self.places.forget(number);
         self.engine.remove(number);
     }
 

@@ -200,7 +200,7 @@ impl Engine {
     pub(super) async fn open(
         directory: &Path,
         shape: Shape,
-        blocks: Blocks,
+        blocks: &Blocks,
         incarnation: u64,
         reclaimed: Reclaimed,
         runtime: Runtime,
@@ -214,8 +214,8 @@ impl Engine {
         let witness = Witness { incarnation, reclaimed, count: count.clone() };
         let has_started = Arc::new(AtomicBool::new(false));
         let mut found = vec![0; shape.blocks];
-        for (rank, block) in blocks.by_age.into_iter().enumerate() {
-            found[block as usize] = rank;
+        for (rank, block) in blocks.by_age.iter().enumerate() {
+            found[*block as usize] = rank;
         }
         let oldest = Oldest { found, has_started: has_started.clone(), queue: VecDeque::new() };
         let engine = BlockEngineConfig::new(device)
@@ -264,7 +264,15 @@ impl Engine {
 
     /// Waits until all that was handed over is written or dropped.
     pub(super) async fn wait(&self) {
-        self.cache.storage().wait().await;
+        let cache = self.cache.clone();
+        self.apart(async move { cache.storage().wait().await }).await;
+    }
+
+    /// Does something where foyer may panic, as it does after a write that failed, without bringing the caller down.
+    async fn apart(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some((runtime, _)) = &self.backstage.0 {
+            let _ = runtime.spawn(work).await;
+        }
     }
 
     /// Whether the segment is on disk, or under way.
@@ -298,6 +306,11 @@ impl Engine {
         self.reclaimed.load(Ordering::Relaxed)
     }
 
+    /// Counts what was read without the engine.
+    pub(super) fn note_read(&self, bytes: usize) {
+        self.cache.statistics().record_disk_read(bytes);
+    }
+
     /// Bytes written to and read from files.
     pub(super) fn transferred(&self) -> (u64, u64) {
         let statistics = self.cache.statistics();
@@ -317,7 +330,8 @@ impl Engine {
 
     /// Takes no more, and waits for what is under way.
     pub(super) async fn close(&self) {
+        let cache = self.cache.clone();
         // What it could fail with is that it was closed before.
-        let _ = self.cache.close().await;
+        self.apart(async move { drop(cache.close().await) }).await;
     }
 }

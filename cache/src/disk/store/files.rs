@@ -7,13 +7,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statfs};
 use rustix::io::Errno;
 
 use super::OpenError;
 use super::shape::{PAGE, Shape};
+use crate::clock::wall_nanos;
 
 /// What foyer calls its files, a number of eight digits behind it.
 const PREFIX: &str = "foyer-storage-direct-fs-";
@@ -22,10 +24,14 @@ const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
 /// Bytes of zeros written at once where a file system cannot reserve.
 const ZEROS: usize = 1 << 20;
+/// The clock of files moves at least once in this time.
+const TICK: Duration = Duration::from_millis(10);
 
 /// What the blocks held when the directory was opened.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Blocks {
+    /// All of them, for reading.
+    pub(super) files: Arc<[File]>,
     /// Blocks that hold something, the one first that was written longest ago.
     pub(super) by_age: Vec<u32>,
 }
@@ -128,15 +134,17 @@ fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 /// Foyer takes a block again only when another one is full, and after a crash none may be empty: then its first write would
 /// wait for ever. The block that was written longest ago is emptied instead, as it would have been next.
 fn written(directory: &Path, shape: Shape) -> Result<Blocks, OpenError> {
+    let mut files = Vec::new();
     let mut blocks: Vec<(SystemTime, u32)> = Vec::new();
     let mut page = vec![0; PAGE];
     for block in 0..shape.blocks {
         let file = File::open(path(directory, block))?;
         file.read_exact_at(&mut page, 0)?;
         if page.iter().any(|byte| *byte != 0) {
-            // There are at most 500.
+            // There are at most 250.
             blocks.push((file.metadata()?.modified()?, block as u32));
         }
+        files.push(file);
     }
     blocks.sort_unstable();
     let mut by_age: Vec<u32> = blocks.into_iter().map(|(_, block)| block).collect();
@@ -145,36 +153,55 @@ fn written(directory: &Path, shape: Shape) -> Result<Blocks, OpenError> {
         let file = OpenOptions::new().write(true).open(path(directory, oldest as usize))?;
         file.write_all_at(&vec![0; PAGE], 0)?;
     }
-    Ok(Blocks { by_age })
+    Ok(Blocks { files: files.into(), by_age })
 }
 
-/// Since when each block has not been pushed out.
+/// Which files were written to since they were last looked at.
 #[derive(Debug)]
-pub(super) struct Pusher {
-    directory: PathBuf,
-    pushed: Vec<Option<SystemTime>>,
+pub(super) struct Changes {
+    files: Arc<[File]>,
+    seen: Vec<Option<SystemTime>>,
 }
 
-impl Pusher {
-    pub(super) fn new(directory: &Path, shape: Shape) -> Self {
-        Self { directory: directory.to_owned(), pushed: vec![None; shape.blocks] }
+impl Changes {
+    pub(super) fn new(files: Arc<[File]>) -> Self {
+        let seen = vec![None; files.len()];
+        Self { files, seen }
     }
 
-    /// Writes to the device what was written to files since the last time, and lets go of its page cache.
+    /// Calls `look` for each block that changed.
     ///
-    /// Foyer does not say which block it writes to; the times of the files do. A file is opened only while it is pushed, so
-    /// this takes one descriptor, not one for each block.
-    pub(super) fn push(&mut self) -> io::Result<()> {
-        for (block, pushed) in self.pushed.iter_mut().enumerate() {
-            let path = path(&self.directory, block);
-            let modified = fs::metadata(&path)?.modified()?;
-            if pushed.replace(modified) == Some(modified) {
+    /// Foyer does not say which block it writes to; the times of the files do.
+    pub(super) fn each(&mut self, mut look: impl FnMut(usize, &File) -> io::Result<()>) -> io::Result<()> {
+        // Before any of the times is read.
+        let now = UNIX_EPOCH + Duration::from_nanos(u64::try_from(wall_nanos()).unwrap_or(0));
+        for (block, (file, seen)) in self.files.iter().zip(&mut self.seen).enumerate() {
+            let modified = file.metadata()?.modified()?;
+            if *seen == Some(modified) {
                 continue;
             }
-            let file = File::open(&path)?;
-            file.sync_data()?;
-            fadvise(&file, 0, None, Advice::DontNeed)?;
+            look(block, file)?;
+            // The clock of files is coarse: what follows at once may have the same time.
+            *seen = (modified + TICK < now).then_some(modified);
         }
         Ok(())
+    }
+}
+
+/// Writes files to the device and lets go of their page cache.
+#[derive(Debug)]
+pub(super) struct Pusher(Changes);
+
+impl Pusher {
+    pub(super) fn new(files: Arc<[File]>) -> Self {
+        Self(Changes::new(files))
+    }
+
+    /// Pushes out what was written since the last time.
+    pub(super) fn push(&mut self) -> io::Result<()> {
+        self.0.each(|_, file| {
+            file.sync_data()?;
+            Ok(fadvise(file, 0, None, Advice::DontNeed)?)
+        })
     }
 }

@@ -3,17 +3,15 @@
 //! Foyer drops what does not fit its buffer, and says so to nobody. So what is under way is counted here, from the moment it
 //! is handed over until foyer lets go of it, and never exceeds one buffer.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// Segments that may be written before somebody asks whether they arrived.
-const UNSETTLED_MAX: usize = 8192;
-
 #[derive(Debug)]
 pub(super) struct Flights {
     bytes_max: usize,
+    unsettled_max: usize,
     state: Mutex<State>,
 }
 
@@ -21,7 +19,9 @@ pub(super) struct Flights {
 struct State {
     bytes: usize,
     numbers: HashSet<u64>,
-    unsettled: Vec<u64>,
+    /// What was written and not yet asked for, with its bytes.
+    unsettled: HashMap<u64, usize>,
+    unsettled_bytes: usize,
 }
 
 /// A segment's share of the buffer, given back when dropped.
@@ -41,19 +41,22 @@ impl Drop for Flight {
 }
 
 impl Flights {
-    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, state: Mutex::default() })
+    /// At most `bytes_max` are under way, and `unsettled_max` written before somebody asks whether they arrived.
+    pub(super) fn new(bytes_max: usize, unsettled_max: usize) -> Arc<Self> {
+        Arc::new(Self { bytes_max, unsettled_max, state: Mutex::default() })
     }
 
     /// Takes a share for the segment; nothing if there is no room, or the segment is under way already.
     pub(super) fn board(self: &Arc<Self>, number: u64, bytes: usize) -> Option<Flight> {
         let mut state = self.state.lock();
-        let is_full = state.bytes + bytes > self.bytes_max || state.unsettled.len() >= UNSETTLED_MAX;
-        if is_full || !state.numbers.insert(number) {
+        let is_full =
+            state.bytes + bytes > self.bytes_max || state.unsettled_bytes + bytes > self.unsettled_max;
+        if is_full || state.unsettled.contains_key(&number) || !state.numbers.insert(number) {
             return None;
         }
         state.bytes += bytes;
-        state.unsettled.push(number);
+        state.unsettled_bytes += bytes;
+        state.unsettled.insert(number, bytes);
         Some(Flight { flights: self.clone(), number, bytes })
     }
 
@@ -61,17 +64,17 @@ impl Flights {
         self.state.lock().numbers.contains(&number)
     }
 
-    /// What was written since the last time.
-    pub(super) fn take_unsettled(&self) -> Vec<u64> {
-        std::mem::take(&mut self.state.lock().unsettled)
+    /// What was written and not yet asked for.
+    pub(super) fn unsettled(&self) -> Vec<u64> {
+        self.state.lock().unsettled.keys().copied().collect()
     }
 
-    /// A segment nobody asks for any more.
-    pub(super) fn forget(&self, number: u64) {
+    /// Crosses a segment off the list, and says whether it was on it.
+    pub(super) fn settle(&self, number: u64) -> bool {
         let mut state = self.state.lock();
-        if let Some(at) = state.unsettled.iter().rposition(|unsettled| *unsettled == number) {
-            state.unsettled.swap_remove(at);
-        }
+        let bytes = state.unsettled.remove(&number);
+        state.unsettled_bytes -= bytes.unwrap_or(0);
+        bytes.is_some()
     }
 }
 
@@ -81,7 +84,7 @@ mod tests {
 
     #[test]
     fn no_more_than_one_buffer_is_under_way() {
-        let flights = Flights::new(10_000);
+        let flights = Flights::new(10_000, 17_000);
         let first = flights.board(1, 6000).expect("room");
         assert!(flights.board(2, 6000).is_none());
         assert!(flights.board(1, 1).is_none(), "a number comes once");
@@ -90,8 +93,11 @@ mod tests {
         drop(first);
         assert!(!flights.contains(1) && flights.board(4, 6000).is_some());
         drop(second);
-        flights.forget(3);
-        assert_eq!(flights.take_unsettled(), [1, 4]);
-        assert_eq!(flights.take_unsettled(), [0; 0]);
+        assert!(flights.board(5, 2000).is_none(), "nobody asked what became of the others");
+        assert!(flights.settle(3) && !flights.settle(3));
+        assert!(flights.board(5, 2000).is_some());
+        let mut unsettled = flights.unsettled();
+        unsettled.sort_unstable();
+        assert_eq!(unsettled, [1, 4, 5]);
     }
 }

@@ -2,6 +2,7 @@
 
 mod damage;
 mod faults;
+
 mod restart;
 
 use std::path::{Path, PathBuf};
@@ -226,6 +227,7 @@ async fn many_readers_of_a_segment_are_one_read() {
     let store = Store::open(options(directory.path())).await.expect("a store");
     fill(&store, 0..1).await;
     let before = store.figures().bytes_read;
+    store.places.forget(0);
     let mut readers: Vec<_> = (0..50).map(|_| Box::pin(store.read(0))).collect();
     let mut context = Context::from_waker(Waker::noop());
     readers.retain_mut(|reader| reader.as_mut().poll(&mut context).is_pending());
@@ -236,6 +238,35 @@ async fn many_readers_of_a_segment_are_one_read() {
     // One who came after another's read had ended may have read again.
     assert!(store.figures().bytes_read - before <= 2 * PACKED_STORED as u64);
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_is_in_the_page_cache_is_read_at_once() {
+    let directory = directory();
+    // The second time, everything is there already.
+    for is_filled in [false, true] {
+        let store = Store::open(StoreOptions { keys: keys(FIRST), ..options(directory.path()) });
+        let store = store.await.expect("a store");
+        if !is_filled {
+            fill(&store, 0..500).await;
+        }
+        for round in 0..2 {
+            for number in 0..500 {
+                assert_eq!(
+                    store.read(number).await,
+                    Ok(Some(segment(number, store.packed()))),
+                    "round {round}"
+                );
+                let at_once = store.read_at_once(number);
+                assert_eq!(at_once, Some(segment(number, store.packed())), "foyer has another format");
+            }
+        }
+        if is_filled {
+            store.remove(3);
+            assert_eq!(store.read_at_once(3), None);
+        }
+        store.close().await;
+    }
 }
 
 #[tokio::test]
