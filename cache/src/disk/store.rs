@@ -218,7 +218,7 @@ impl Store {
     async fn push_out(&self) {
         let written = self.engine.transferred().0;
         let pushed = self.pushed.load(Ordering::Relaxed);
-        let is_due = written - pushed >= UNPUSHED_MAX;
+        let is_due = written.saturating_sub(pushed) >= UNPUSHED_MAX;
         // Whoever comes first does it for all.
         if !is_due
             || self.pushed.compare_exchange(pushed, written, Ordering::Relaxed, Ordering::Relaxed).is_err()
