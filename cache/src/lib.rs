@@ -26,6 +26,8 @@ mod cache;
 pub mod clock;
 mod databases;
 mod fills;
+#[expect(dead_code, reason = "the engine does not call the disk tier yet")]
+mod disk;
 mod held;
 mod index;
 pub mod journal;
@@ -54,3 +56,13 @@ pub use tags::{TAG_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX, TagError, Tags};
 pub use validity::{Invalidation, Purge};
 pub use value::{Deadline, NewTags, NewValue, Value, View};
 pub use watch::Watch;
+
+/// What must hold of any bytes offered as a segment; the fuzz target runs it.
+///
+/// # Panics
+/// If something does not hold.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub fn scrutinize_segment(data: &[u8]) {
+    disk::segment::scrutiny::run(data);
+}

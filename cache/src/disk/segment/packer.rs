@@ -1,0 +1,101 @@
+//! Builds one segment, entry by entry.
+
+use bytes::{BufMut, Bytes};
+
+use super::entry::{Entry, TAGS_MAX};
+use super::{Bases, HEADER, MAGIC, PLACE, VERSION};
+
+/// Whether an entry belongs into a segment of its own, where packed segments have `capacity` bytes.
+///
+/// What fills more than half of a packed segment would leave the rest to luck; alone it is rounded up to a page. So a hit
+/// reads a packed segment, or less, or a value of at least that size and its last page.
+#[must_use]
+pub(crate) fn stands_alone(entry: &Entry<'_>, capacity: usize) -> bool {
+    entry.len(Bases::of(entry)) + PLACE > capacity.saturating_sub(HEADER) / 2
+}
+
+/// A segment that still takes entries.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    number: u64,
+    capacity: usize,
+    bases: Bases,
+    /// Room for the header, then the entries.
+    data: Vec<u8>,
+    places: Vec<u16>,
+}
+
+impl Packer {
+    /// A packer for the segment `number` of at most `capacity` bytes.
+    pub(crate) fn new(number: u64, capacity: usize) -> Self {
+        let mut data = Vec::with_capacity(capacity);
+        data.resize(HEADER, 0);
+        Self { number, capacity, bases: Bases::default(), data, places: Vec::new() }
+    }
+
+    /// A packer for this entry alone, however long it is.
+    pub(crate) fn alone(number: u64, entry: &Entry<'_>) -> Self {
+        let mut packer = Self::new(number, HEADER + entry.len(Bases::of(entry)) + PLACE);
+        packer.push(entry);
+        packer
+    }
+
+    /// The number of the segment.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Adds an entry and says which place it has; nothing if there is no room for it.
+    pub(crate) fn push(&mut self, entry: &Entry<'_>) -> Option<u16> {
+        debug_assert!(entry.tags.len() <= TAGS_MAX, "tags have a limit");
+        let bases = if self.places.is_empty() { Bases::of(entry) } else { self.bases };
+        let begin = u16::try_from(self.data.len()).ok()?;
+        let place = u16::try_from(self.places.len()).ok().filter(|place| *place < u16::MAX)?;
+        if self.bytes() + entry.len(bases) + PLACE > self.capacity {
+            return None;
+        }
+        self.bases = bases;
+        entry.write(bases, &mut self.data);
+        self.places.push(begin);
+        Some(place)
+    }
+
+    /// An entry that was added.
+    pub(crate) fn get(&self, place: u16) -> Option<Entry<'_>> {
+        let begin = usize::from(*self.places.get(usize::from(place))?);
+        Entry::read(self.data.get(begin..)?, self.bases).ok().map(|(entry, _)| entry)
+    }
+
+    /// How many entries were added.
+    pub(crate) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Bytes that the segment takes if nothing more is added.
+    pub(crate) fn bytes(&self) -> usize {
+        self.data.len() + PLACE * self.places.len()
+    }
+
+    /// The finished segment.
+    pub(crate) fn seal(mut self) -> Bytes {
+        let mut header = &mut self.data[..HEADER];
+        header.put_slice(&MAGIC);
+        header.put_u8(VERSION);
+        header.put_u8(0);
+        // Fewer than `u16::MAX` were let in.
+        header.put_u16_le(self.places.len() as u16);
+        header.put_u64_le(self.number);
+        header.put_u32_le(self.bases.incarnation);
+        header.put_u32_le(self.bases.ordinal);
+        header.put_u64_le(self.bases.token);
+        header.put_u64_le(self.bases.deadline);
+        for place in &self.places {
+            self.data.put_u16_le(*place);
+        }
+        self.data.into()
+    }
+}

@@ -1,0 +1,345 @@
+//! The store: segments under numbers that are never used twice, in files of a directory.
+//!
+//! A segment is written once, read whole, and forgotten. The store may lose one at any time, and says so; what it gives back is
+//! what was written, checked, or nothing.
+
+mod engine;
+mod error;
+mod files;
+mod flights;
+mod places;
+mod reads;
+pub(crate) mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use self::engine::Engine;
+pub(crate) use self::error::{OpenError, ReadError, Refused};
+use self::files::Pusher;
+use self::flights::Flights;
+use self::places::Places;
+use self::reads::{Outcome, Reads, Turn};
+use self::shape::{ENVELOPE, PACKED, PACKED_SEALED, Shape, footprint};
+use super::keys::{Keys, SEAL, Unopened};
+
+/// Threads that wait for the disk.
+const THREADS: usize = 4;
+/// Bytes that may be written before they are pushed out of the page cache.
+const UNPUSHED_MAX: u64 = 4 << 20;
+/// Of the directory, how much may be written before somebody settles: far less than what reclaims the first of it.
+const UNSETTLED_SHARE: usize = 4;
+
+/// Called with the number of every segment in a block that is reclaimed, from a thread of the store. It may be the number of
+/// one that was removed, or of none at all; it must not wait.
+pub(crate) type Reclaimed = Box<dyn Fn(u64) + Send + Sync>;
+
+/// Where and how segments are kept.
+pub(crate) struct StoreOptions {
+    pub(crate) directory: PathBuf,
+    /// Bytes of all files together, at least [`shape::BYTES_MIN`].
+    pub(crate) bytes: u64,
+    /// Bytes of memory that the process may take, of which the store takes a sixteenth for buffers.
+    pub(crate) memory: usize,
+    /// Segments of another incarnation are not found.
+    pub(crate) incarnation: u64,
+    /// Whether to begin without what is in the directory.
+    pub(crate) wipe: bool,
+    /// Seals segments at rest.
+    pub(crate) keys: Option<Keys>,
+    /// Hears what was lost to make room.
+    pub(crate) reclaimed: Reclaimed,
+}
+
+impl fmt::Debug for StoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreOptions")
+            .field("directory", &self.directory)
+            .field("bytes", &self.bytes)
+            .field("memory", &self.memory)
+            .field("wipe", &self.wipe)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the store did since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    /// Bytes written to files, headers and rounding included.
+    pub(crate) bytes_written: u64,
+    /// Bytes read from files.
+    pub(crate) bytes_read: u64,
+    /// Segments that were taken and did not arrive.
+    pub(crate) writes_failed: u64,
+    /// Reads that failed, as [`ReadError::ALL`] has them.
+    pub(crate) reads_failed: [u64; ReadError::ALL.len()],
+    /// Segments in blocks that were reclaimed, removed ones included.
+    pub(crate) reclaimed: u64,
+}
+
+/// Segments in files.
+#[derive(Debug)]
+pub(crate) struct Store {
+    incarnation: u64,
+    shape: Shape,
+    keys: Option<Keys>,
+    flights: Arc<Flights>,
+    reads: Reads,
+    read_permits: Semaphore,
+    places: Arc<Places>,
+    pusher: Arc<Mutex<Pusher>>,
+    /// Bytes written when files were last pushed out.
+    pushed: AtomicU64,
+    writes_failed: AtomicU64,
+    has_stopped: AtomicBool,
+    reads_failed: [AtomicU64; ReadError::ALL.len()],
+    engine: Arc<Engine>,
+}
+
+impl Store {
+    /// Opens the directory, made ready and reserved in full.
+    ///
+    /// # Errors
+    /// If the directory is in memory or has not enough room, in which case nothing is left behind; or cannot be used.
+    pub(crate) async fn open(options: StoreOptions) -> Result<Self, OpenError> {
+        let StoreOptions { directory, bytes, memory, incarnation, wipe, keys, reclaimed } = options;
+        let shape = Shape::new(bytes, memory).ok_or(OpenError::Size)?;
+        // A runtime of its own: what foyer does in the background takes no turn of a worker.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .max_blocking_threads(THREADS)
+            .thread_name("larder-disk")
+            .build()?;
+        let prepared = {
+            let directory = directory.clone();
+            runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe)).await
+        };
+        let blocks = match prepared.map_err(io::Error::from) {
+            Ok(Ok(blocks)) => blocks,
+            Ok(Err(error)) => {
+                runtime.shutdown_background();
+                return Err(error);
+            }
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(error.into());
+            }
+        };
+        let places = Arc::new(Places::new(incarnation, shape, blocks.files.clone()));
+        let lost = places.clone();
+        let reclaimed = Box::new(move |number| {
+            lost.forget(number);
+            reclaimed(number);
+        });
+        let engine = Engine::open(&directory, shape, &blocks, incarnation, reclaimed, runtime).await?;
+        let store = Self {
+            incarnation,
+            shape,
+            keys,
+            flights: Flights::new(shape.buffer, shape.bytes() / UNSETTLED_SHARE),
+            reads: Reads::default(),
+            read_permits: Semaphore::new(shape.reads),
+            places,
+            pusher: Arc::new(Mutex::new(Pusher::new(blocks.files))),
+            pushed: AtomicU64::new(0),
+            writes_failed: AtomicU64::new(0),
+            has_stopped: AtomicBool::new(false),
+            reads_failed: Default::default(),
+            engine: Arc::new(engine),
+        };
+        store.learn().await;
+        Ok(store)
+    }
+
+    /// Finds out where segments lie.
+    async fn learn(&self) {
+        let (engine, places) = (Arc::downgrade(&self.engine), self.places.clone());
+        let learn = move || places.learn(|number| engine.upgrade().is_some_and(|engine| engine.has(number)));
+        // If it fails, foyer reads them.
+        let _ = self.engine.blocking(learn).await;
+    }
+
+    /// Hands a segment over to be written. It is read back from memory until it is on disk.
+    ///
+    /// # Errors
+    /// If it is too long, too much is under way, or a write has failed before.
+    pub(crate) fn write(&self, number: u64, bytes: Bytes) -> Result<(), Refused> {
+        if self.has_stopped() {
+            return Err(Refused::Stopped);
+        }
+        if bytes.len() > self.largest() {
+            return Err(Refused::TooLong);
+        }
+        let flight =
+            self.flights.board(number, footprint(bytes.len() + self.seal_bytes())).ok_or(Refused::Busy)?;
+        let stored = match &self.keys {
+            Some(keys) => keys.seal(self.incarnation, number, &bytes).map_err(|_| {
+                self.flights.settle(number);
+                Refused::Seal
+            })?,
+            None => bytes,
+        };
+        self.engine.write(number, stored, flight);
+        Ok(())
+    }
+
+    /// Waits until everything that was written before is on disk, or failed: [`Store::holds`] tells.
+    pub(crate) async fn settle(&self) {
+        let written = self.flights.unsettled();
+        self.engine.wait().await;
+        // Not what was removed meanwhile. What is still under way by now is held by a writer that has ended.
+        let written = written.into_iter().filter(|number| self.flights.settle(*number));
+        let failed = written.filter(|number| !self.holds(*number)).count();
+        if failed > 0 {
+            self.writes_failed.fetch_add(failed as u64, Ordering::Relaxed);
+            self.has_stopped.store(true, Ordering::Relaxed);
+        }
+        self.learn().await;
+        self.push_out().await;
+    }
+
+    /// Whether writing has come to an end, as it does when a write fails: foyer's writer may be gone then, or begin its block
+    /// anew over what lies there. What is there can be read; to write again, close the store and open it.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.load(Ordering::Relaxed)
+    }
+
+    /// Keeps the page cache, which counts against the same limit as memory, from filling with what was written.
+    async fn push_out(&self) {
+        let written = self.engine.transferred().0;
+        let pushed = self.pushed.load(Ordering::Relaxed);
+        let is_due = written.saturating_sub(pushed) >= UNPUSHED_MAX;
+        // Whoever comes first does it for all.
+        if !is_due
+            || self.pushed.compare_exchange(pushed, written, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        let pusher = self.pusher.clone();
+        // If it fails, the kernel writes when it sees fit, and reads find out what is wrong with the disk.
+        let _ = self.engine.blocking(move || pusher.lock().push()).await;
+    }
+
+    /// Whether the segment was seen on disk.
+    pub(crate) fn holds(&self, number: u64) -> bool {
+        !self.flights.contains(number) && self.engine.has(number)
+    }
+
+    /// Reads a segment; nothing if it is not there. Who asks while it is being read gets the same bytes.
+    ///
+    /// # Errors
+    /// If it should be there and cannot be had.
+    pub(crate) async fn read(&self, number: u64) -> Outcome {
+        if let Some(bytes) = self.read_at_once(number) {
+            return Ok(Some(bytes));
+        }
+        loop {
+            match self.reads.join(number) {
+                Turn::Ours(reading) => {
+                    let outcome = self.read_alone(number).await;
+                    reading.finish(&outcome);
+                    return outcome;
+                }
+                Turn::Theirs(outcome) => {
+                    if let Ok(outcome) = outcome.await {
+                        return outcome;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads a segment if it lies in the page cache, without waiting for anything.
+    pub(crate) fn read_at_once(&self, number: u64) -> Option<Bytes> {
+        // The engine knows what is there, also when it lies elsewhere now.
+        if !self.holds(number) {
+            return None;
+        }
+        let stored = self.places.read(number)?;
+        self.engine.note_read(footprint(stored.len()));
+        match &self.keys {
+            // What does not open is found again, and counted, by the other way.
+            Some(keys) => keys.open(self.incarnation, number, stored).ok(),
+            None => Some(stored),
+        }
+    }
+
+    async fn read_alone(&self, number: u64) -> Outcome {
+        // It is never closed.
+        let _permit = self.read_permits.acquire().await.map_err(|_| ReadError::Io)?;
+        let outcome = match (self.engine.read(number).await, &self.keys) {
+            (Ok(Some(sealed)), Some(keys)) => match keys.open(self.incarnation, number, sealed) {
+                Ok(plain) => Ok(Some(plain)),
+                Err(Unopened::Key) => Err(ReadError::Key),
+                Err(Unopened::Seal) => Err(ReadError::Seal),
+            },
+            (outcome, _) => outcome,
+        };
+        if let Err(error) = outcome {
+            let counts = ReadError::ALL.iter().zip(&self.reads_failed);
+            counts.filter(|(other, _)| **other == error).for_each(|(_, count)| {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        outcome
+    }
+
+    /// Forgets a segment. A start that comes later may find it again.
+    pub(crate) fn remove(&self, number: u64) {
+        self.flights.settle(number);
+        self.places.forget(number);
+        self.engine.remove(number);
+    }
+
+    /// The longest segment that is taken.
+    pub(crate) fn largest(&self) -> usize {
+        self.shape.largest_stored() - ENVELOPE - self.seal_bytes()
+    }
+
+    /// Bytes of a packed segment.
+    pub(crate) fn packed(&self) -> usize {
+        if self.keys.is_some() { PACKED_SEALED } else { PACKED }
+    }
+
+    /// Bytes on disk that a segment takes.
+    pub(crate) fn footprint(&self, segment: usize) -> usize {
+        footprint(segment + self.seal_bytes())
+    }
+
+    /// How the directory is divided.
+    pub(crate) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn seal_bytes(&self) -> usize {
+        if self.keys.is_some() { SEAL } else { 0 }
+    }
+
+    /// What was done so far.
+    pub(crate) fn figures(&self) -> Figures {
+        let (bytes_written, bytes_read) = self.engine.transferred();
+        Figures {
+            bytes_written,
+            bytes_read,
+            writes_failed: self.writes_failed.load(Ordering::Relaxed),
+            reads_failed: self.reads_failed.each_ref().map(|count| count.load(Ordering::Relaxed)),
+            reclaimed: self.engine.reclaimed(),
+        }
+    }
+
+    /// Waits for what is under way and closes the files. Dropped without this, a store loses what is under way.
+    pub(crate) async fn close(self) {
+        self.settle().await;
+        self.engine.close().await;
+    }
+}

@@ -1,0 +1,145 @@
+//! Where segments lie in the files, so that what is in the page cache is read on the spot.
+//!
+//! Foyer reads on another thread, and two wake-ups cost several times what copying 16 KiB does. It does not say where a segment
+//! lies; its files do: each block is a row of runs, and a run begins with a page that names its segments. What is read by that
+//! must prove itself, by foyer's checksum and the segment's id. If anything is not as expected, foyer is asked, whose index
+//! alone says what there is.
+//!
+//! ```text
+//! page:  checksum  count  | hash  sequence  offset  length | ...      all big-endian, offsets from the page's beginning
+//!        8         4      | 8     8         4       4
+//! entry: key length  value length  hash  sequence  checksum  magic | value | incarnation  number (little-endian)
+//!        4           4             8     8         8         4
+//! ```
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Buf, Bytes};
+use parking_lot::{Mutex, RwLock};
+use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
+use twox_hash::XxHash64;
+
+use super::files::Changes;
+use super::shape::{BLOB_INDEX, PAGE, Shape};
+
+/// What is longer would keep a worker too long.
+const AT_ONCE_MAX: usize = 256 << 10;
+const MAGIC: u32 = 0x9703_2700;
+const HEADER: usize = 36;
+const ID: usize = 16;
+/// Bytes before the first name in a page, and of each.
+const PAGE_HEADER: usize = 12;
+const NAME: usize = 24;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    block: u16,
+    /// Pages from the block's beginning.
+    page: u32,
+    bytes: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Places {
+    incarnation: u64,
+    shape: Shape,
+    files: Arc<[File]>,
+    map: RwLock<HashMap<u64, Place>>,
+    changes: Mutex<Changes>,
+    /// Whether the file system can say "not in the page cache" instead of waiting.
+    is_able: AtomicBool,
+}
+
+impl Places {
+    pub(super) fn new(incarnation: u64, shape: Shape, files: Arc<[File]>) -> Self {
+        let changes = Mutex::new(Changes::new(files.clone()));
+        Self { incarnation, shape, files, map: RwLock::default(), changes, is_able: AtomicBool::new(true) }
+    }
+
+    /// Looks at the blocks that were written to since the last time.
+    pub(super) fn learn(&self, has: impl Fn(u64) -> bool) -> io::Result<()> {
+        let mut changes = self.changes.lock();
+        let mut found = Vec::new();
+        changes.each(|block, file| self.scan(block, file, &mut found))?;
+        let mut map = self.map.write();
+        // Never more than there can be: forgetting was missed, and what is missing is read by foyer.
+        if map.len() + found.len() > 2 * self.shape.bytes() / PAGE {
+            map.clear();
+        }
+        map.extend(found.into_iter().filter(|(number, _)| has(*number)));
+        Ok(())
+    }
+
+    fn scan(&self, block: usize, file: &File, found: &mut Vec<(u64, Place)>) -> io::Result<()> {
+        let mut page = [0; BLOB_INDEX];
+        let mut at = 0;
+        while at + BLOB_INDEX <= self.shape.block {
+            file.read_exact_at(&mut page, at as u64)?;
+            let (checksum, sealed) = page.split_at(8);
+            if XxHash64::oneshot(0, sealed).to_be_bytes() != checksum {
+                return Ok(());
+            }
+            let count = (&page[8..]).get_u32() as usize;
+            let names = page[PAGE_HEADER..].chunks_exact(NAME).take(count);
+            let mut next = 0;
+            for mut name in names {
+                let number = name.get_u64() ^ self.incarnation;
+                name.advance(8);
+                let (offset, bytes) = (name.get_u32(), name.get_u32());
+                next = (offset as usize + bytes as usize).next_multiple_of(PAGE);
+                // A block has fewer than 2^20 pages, and there are at most 250 blocks.
+                let page = (at + offset as usize) / PAGE;
+                if bytes as usize <= AT_ONCE_MAX {
+                    found.push((number, Place { block: block as u16, page: page as u32, bytes }));
+                }
+            }
+            if next == 0 {
+                return Ok(());
+            }
+            at += next;
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget(&self, number: u64) {
+        self.map.write().remove(&number);
+    }
+
+    /// The segment's bytes, if its place is known and all of it lies in the page cache.
+    pub(super) fn read(&self, number: u64) -> Option<Bytes> {
+        if !self.is_able.load(Ordering::Relaxed) {
+            return None;
+        }
+        let place = *self.map.read().get(&number)?;
+        let file = self.files.get(usize::from(place.block))?;
+        let mut bytes = vec![0; place.bytes as usize];
+        let at = u64::from(place.page) * PAGE as u64;
+        match preadv2(file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read == bytes.len() => self.proven(number, &bytes.into()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
+                self.is_able.store(false, Ordering::Relaxed);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The value of an entry that is whole and has this number.
+    fn proven(&self, number: u64, bytes: &Bytes) -> Option<Bytes> {
+        let (mut header, rest) = bytes.split_at_checked(HEADER)?;
+        let (key, value) = (header.get_u32() as usize, header.get_u32() as usize);
+        header.advance(16);
+        let (checksum, magic) = (header.get_u64(), header.get_u32());
+        if magic != MAGIC || key != ID || value.checked_add(ID)? != rest.len() {
+            return None;
+        }
+        let mut id = &rest[value..];
+        let is_it = id.get_u64_le() == self.incarnation && id.get_u64_le() == number;
+        (is_it && XxHash64::oneshot(0, rest) == checksum).then(|| bytes.slice(HEADER..HEADER + value))
+    }
+}
