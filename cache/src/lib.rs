@@ -25,9 +25,9 @@
 mod cache;
 pub mod clock;
 mod databases;
-mod fills;
 #[expect(dead_code, reason = "the engine does not call the disk tier yet")]
 mod disk;
+mod fills;
 mod held;
 mod index;
 pub mod journal;

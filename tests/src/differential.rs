@@ -31,6 +31,9 @@ pub use trio::Subject;
 
 /// The TTL of a key that is meant to expire, in ms.
 pub const SHORT_MS: u64 = 60;
+/// A short time to live as a point in time: as long as [`SHORT_MS`] it would be compared with one that each server counts
+/// from when it hears of it. Less than that and more than the third of it within which a case goes on, it never ends level.
+pub const SHORT_UNIX_MS: i64 = SHORT_MS as i64 / 2 + 5;
 
 /// How long a wait step sleeps, in ms: after it everything with a short TTL has expired, whatever the clocks' grain.
 pub const WAIT_MS: u64 = 80;

@@ -118,7 +118,7 @@ fn check(name: &str, now: &str, text: &str) -> std::result::Result<Change, Strin
         "maxclients" => Ok(Change::MaxClients(number(1, 1_000_000)? as u32)),
         "timeout" => Ok(Change::Timeout(number(0, 365 * 86_400)? as u64)),
         "slowlog-log-slower-than" => Ok(Change::SlowerThan(number(-1, i64::MAX)?)),
-        "slowlog-max-len" => Ok(Change::SlowLogLength(number(0, 10_000)? as u64)),
+        "slowlog-max-len" => Ok(Change::SlowLogLength(number(0, i64::MAX)? as u64)),
         "latency-monitor-threshold" => Ok(Change::LatencyThreshold(number(0, i64::MAX)? as u64)),
         "proto-max-bulk-len" => {
             let bytes = i64::try_from(size()?).unwrap_or(i64::MAX);

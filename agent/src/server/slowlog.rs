@@ -34,13 +34,16 @@ pub struct SlowLog {
     entries: Mutex<VecDeque<Slow>>,
 }
 
+/// Commands kept at most.
+const ENTRIES_MAX: usize = 10_000;
+
 impl SlowLog {
-    /// Adds a command; older ones over `max` go.
+    /// Adds a command; older ones over `max` go, and over [`ENTRIES_MAX`] whatever `max` says.
     pub fn add(&self, mut slow: Slow, max: usize) {
         slow.id = self.next.fetch_add(1, Relaxed);
         let mut entries = self.entries.lock();
         entries.push_front(slow);
-        entries.truncate(max);
+        entries.truncate(max.min(ENTRIES_MAX));
     }
 
     /// The latest entries.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::SHORT_MS;
+use super::{SHORT_MS, SHORT_UNIX_MS};
 
 /// One argument of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,12 +75,11 @@ impl Command {
 
     /// The bytes to send, `now_ms` being the wall clock in ms.
     pub fn resolve(&self, now_ms: i64) -> Vec<Vec<u8>> {
-        let short_ms = i64::try_from(SHORT_MS).expect("small");
         let bytes = |arg: &Arg| match arg {
             Arg::Word(word) => spell(word, self.casing),
             Arg::Text(text) => text.clone(),
             Arg::ShortMs => SHORT_MS.to_string().into_bytes(),
-            Arg::ShortUnixMs => (now_ms + short_ms).to_string().into_bytes(),
+            Arg::ShortUnixMs => (now_ms + SHORT_UNIX_MS).to_string().into_bytes(),
             Arg::UnixSec(offset) => (now_ms / 1000 + offset).to_string().into_bytes(),
             Arg::UnixMs(offset) => (now_ms + offset).to_string().into_bytes(),
         };
@@ -113,7 +112,7 @@ impl fmt::Debug for Command {
                 Arg::Text(text) if is_plain(text) => f.write_str(&String::from_utf8_lossy(text))?,
                 Arg::Text(text) => write!(f, "\"{}\"", text.escape_ascii())?,
                 Arg::ShortMs => write!(f, "{SHORT_MS}")?,
-                Arg::ShortUnixMs => write!(f, "<now+{SHORT_MS}ms>")?,
+                Arg::ShortUnixMs => write!(f, "<now+{SHORT_UNIX_MS}ms>")?,
                 Arg::UnixSec(offset) => write!(f, "<now{offset:+}s>")?,
                 Arg::UnixMs(offset) => write!(f, "<now{offset:+}ms>")?,
             }

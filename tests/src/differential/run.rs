@@ -73,7 +73,7 @@ impl<'a> Runner<'a> {
             let started = Instant::now();
             let difference = self.step(what, coverage).err();
             let slow =
-                self.short_since.is_some_and(|since| since.elapsed() > Duration::from_millis(SHORT_MS / 2))
+                self.short_since.is_some_and(|since| since.elapsed() > Duration::from_millis(SHORT_MS / 3))
                     || started.elapsed() > Duration::from_millis(CLOCK_TOLERANCE_MS.unsigned_abs() / 2);
             // A server that gave no answer is slow as well, and not for the machine's sake.
             let silent = self.replies.last().is_some_and(|replies| replies[0] == Reply::Silence);
