@@ -13,6 +13,7 @@ pub(crate) mod log;
 pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod segment;
+pub(crate) mod sketch;
 
 /// Bytes that a record accounts for outside the log.
 pub(crate) fn large_bytes(values: &large::LargeValues, number: Option<u32>) -> usize {

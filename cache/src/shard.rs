@@ -4,12 +4,15 @@
 
 mod evict;
 mod reclaim;
+mod rule;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 
 use bytes::{Bytes, BytesMut};
 
 pub(crate) use evict::Eviction;
+use trial::Trial;
 
 use crate::clock::Millis;
 use crate::index::Index;
@@ -19,6 +22,7 @@ use crate::memory::large::{Large, LargeValues};
 use crate::memory::log::Log;
 use crate::memory::record::{Draft, KEY_INLINE_MAX, Payload, Record, VALUE_INLINE_MAX, bump_frequency};
 use crate::memory::segment::{Geometry, QueueName};
+use crate::memory::sketch::Sketch;
 use crate::policy::Policy;
 use crate::stats::Stats;
 use crate::value::{Deadline, NewValue, Value, View};
@@ -46,7 +50,14 @@ pub(crate) struct Shard {
     died: usize,
     /// Entries of each living incarnation.
     counts: HashMap<u32, Count>,
+    /// Kept by the rules that welcome back what was evicted lately,
     ghost: Ghost,
+    /// and by the rule that compares how often keys were seen.
+    sketch: Sketch,
+    /// Which rule of eviction is in force.
+    trial: Trial,
+    /// Whether the main queue was let grow by the last that left the small one.
+    grew: bool,
     /// Flushed incarnations of which records may still lie in the log.
     dead: HashSet<u32>,
     /// Where the sweep of dead incarnations goes on.
@@ -79,6 +90,9 @@ impl Shard {
             log: Log::new(geometry),
             large: LargeValues::default(),
             ghost: Ghost::default(),
+            sketch: Sketch::default(),
+            trial: Trial::default(),
+            grew: false,
             policy,
             counts: HashMap::new(),
             dead: HashSet::new(),
@@ -99,7 +113,8 @@ impl Shard {
     pub(crate) fn used(&self) -> usize {
         let buried: usize =
             self.graveyard.iter().map(|r| r.index.bytes() + r.log.bytes() + r.large.bytes()).sum();
-        self.index.bytes() + self.log.bytes() + self.large.bytes() + self.ghost.bytes() + buried
+        let learnt = self.ghost.bytes() + self.sketch.bytes() + self.trial.bytes();
+        self.index.bytes() + self.log.bytes() + self.large.bytes() + learnt + buried
     }
 
     /// Bytes of living records and large values: what used memory would be without any slack.
@@ -176,7 +191,7 @@ impl Shard {
             deadline: record.deadline(),
             reads: record.frequency(),
             placed_after: self.log.placed_after(location),
-            bytes: record.len() + crate::memory::large_bytes(&self.large, record.large()),
+            bytes: self.weight_at(location),
         }
     }
 
@@ -230,6 +245,7 @@ impl Shard {
             payload,
             deadline,
             frequency: 0,
+            touches: 0,
         };
         match old {
             None => self.fill(key, &draft, now),
@@ -242,6 +258,10 @@ impl Shard {
         self.changed = true;
         let queue = if self.policy != Policy::AllKeys && draft.deadline.is_none() {
             QueueName::Kept
+        } else if !self.trial.rule().welcomes_back() {
+            self.sketch.fit(self.index.len());
+            self.sketch.add(key.hash, 1);
+            QueueName::Small
         } else if self.ghost.recall(key.hash) {
             self.stats.ghost_admissions += 1;
             QueueName::Main
@@ -249,11 +269,22 @@ impl Shard {
             QueueName::Small
         };
         let location = self.log.append(queue, draft, now);
+        self.stand(draft, queue);
         self.index.insert(key.index_hash(), location);
+        if queue != QueueName::Kept {
+            self.tell_fill(key.index_hash(), self.weight_at(location));
+        }
         let count = self.counts.entry(key.incarnation).or_default();
         count.entries += 1;
         count.with_deadline += u64::from(draft.deadline.is_some());
         self.stats.fills += 1;
+    }
+
+    /// Notes where the record of a large value stands.
+    fn stand(&mut self, draft: &Draft<'_>, queue: QueueName) {
+        if let Payload::Large(number) = draft.payload {
+            self.large.stand(number, queue);
+        }
     }
 
     fn replace(&mut self, key: &Key<'_>, location: u32, mut draft: Draft<'_>, now: Millis) {
@@ -273,6 +304,7 @@ impl Shard {
         let old = self.log.record(location);
         let (old_len, old_large, had_deadline) = (old.len(), old.large(), old.deadline().is_some());
         draft.frequency = (old.frequency() + 1).min(3);
+        draft.touches = (old.touches() + 1).min(3);
         let queue = match self.log.queue_of(location) {
             QueueName::Kept if draft.deadline.is_some() => QueueName::Main,
             _ if self.policy != Policy::AllKeys && draft.deadline.is_none() => QueueName::Kept,
@@ -286,6 +318,7 @@ impl Shard {
             self.index.relocate(key.index_hash(), location, to);
             self.kill(location);
         }
+        self.stand(draft, queue);
         if drop_large && let Some(number) = old_large {
             self.changed = true;
             self.large.remove(number);

@@ -28,6 +28,8 @@ pub struct Stats {
     pub flushed: u64,
     /// Segments rewritten to win back the room of dead records.
     pub compactions: u64,
+    /// Changes of the rule of eviction to another that would have missed less.
+    pub rule_changes: u64,
     /// Shards emptied because of a fault of ours while they were held.
     pub abandoned: u64,
 }
@@ -59,6 +61,7 @@ impl Stats {
             deletions,
             flushed,
             compactions,
+            rule_changes,
             abandoned,
         } = other;
         self.hits += hits;
@@ -73,6 +76,7 @@ impl Stats {
         self.deletions += deletions;
         self.flushed += flushed;
         self.compactions += compactions;
+        self.rule_changes += rule_changes;
         self.abandoned += abandoned;
     }
 }

@@ -23,6 +23,9 @@ pub(crate) const RECORD_MAX: usize = round(HEADER + DEADLINE + KEY_INLINE_MAX + 
 const FREQUENCY: u8 = 0b0000_0011;
 const HAS_DEADLINE: u8 = 0b0000_0100;
 const IS_LARGE: u8 = 0b0000_1000;
+/// Reads since somebody last asked for them, up to three: see [`take_touches`].
+const TOUCHES: u8 = 0b0011_0000;
+const TOUCH: u8 = 0b0001_0000;
 
 const fn round(bytes: usize) -> usize {
     bytes.next_multiple_of(GRANULE)
@@ -37,6 +40,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) payload: Payload<'a>,
     pub(crate) deadline: Option<Millis>,
     pub(crate) frequency: u8,
+    pub(crate) touches: u8,
 }
 
 /// A record's value: its bytes, or the number of a large one.
@@ -66,7 +70,7 @@ impl Draft<'_> {
             Payload::Large(_) => (IS_LARGE, size_of::<u32>() as u16),
         };
         let has_deadline = if self.deadline.is_some() { HAS_DEADLINE } else { 0 };
-        out[0] = flags | has_deadline | (self.frequency & FREQUENCY);
+        out[0] = flags | has_deadline | (self.frequency & FREQUENCY) | (self.touches * TOUCH & TOUCHES);
         out[1] = self.key.len() as u8;
         out[2..4].copy_from_slice(&value_len.to_le_bytes());
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
@@ -92,6 +96,11 @@ impl<'a> Record<'a> {
     #[inline]
     pub(crate) fn frequency(self) -> u8 {
         self.0[0] & FREQUENCY
+    }
+
+    #[inline]
+    pub(crate) fn touches(self) -> u8 {
+        (self.0[0] & TOUCHES) / TOUCH
     }
 
     #[inline]
@@ -170,16 +179,27 @@ impl<'a> Record<'a> {
             payload: self.payload(),
             deadline: self.deadline(),
             frequency: self.frequency(),
+            touches: self.touches(),
         }
     }
 }
 
-/// Counts a read, up to three.
+/// Counts a read, up to three, and a touch, up to three. A record that is full of both is not written to.
 #[inline]
 pub(crate) fn bump_frequency(record: &mut [u8]) {
-    if record[0] & FREQUENCY < FREQUENCY {
-        record[0] += 1;
+    let flags = record[0];
+    let read = u8::from(flags & FREQUENCY != FREQUENCY);
+    let touch = if flags & TOUCHES == TOUCHES { 0 } else { TOUCH };
+    if read | touch != 0 {
+        record[0] = flags + read + touch;
     }
+}
+
+/// How often the record was read since this was last asked.
+pub(crate) fn take_touches(record: &mut [u8]) -> u8 {
+    let touches = Record(record).touches();
+    record[0] &= !TOUCHES;
+    touches
 }
 
 /// Sets how often the record counts as read.
@@ -200,6 +220,7 @@ mod tests {
             payload: Payload::Inline(b"value"),
             deadline: Some(Millis(123_456_789_012)),
             frequency: 2,
+            touches: 0,
         };
         let mut bytes = vec![0xAA; draft.len() + 9];
         draft.write(&mut bytes);
@@ -213,12 +234,14 @@ mod tests {
         bump_frequency(&mut bytes);
         bump_frequency(&mut bytes);
         assert_eq!(Record(&bytes).frequency(), 3);
+        assert_eq!((take_touches(&mut bytes), take_touches(&mut bytes)), (2, 0));
+        assert_eq!(Record(&bytes).payload(), Payload::Inline(b"value"));
     }
 
     #[test]
     fn a_large_value_is_a_number() {
         let draft =
-            Draft { incarnation: 0, key: b"", payload: Payload::Large(9), deadline: None, frequency: 0 };
+            Draft { incarnation: 0, key: b"", payload: Payload::Large(9), deadline: None, frequency: 0, touches: 0 };
         let mut bytes = vec![0; draft.len()];
         draft.write(&mut bytes);
         assert_eq!(Record(&bytes).large(), Some(9));

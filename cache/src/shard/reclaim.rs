@@ -5,6 +5,7 @@ use crate::clock::{Millis, boot_nanos};
 use crate::index::Index;
 use crate::memory::ghost::Ghost;
 use crate::memory::log::Log;
+use crate::memory::sketch::Sketch;
 
 /// A segment that held something due is not walked again for so long,
 const WALK_AGAIN_MS: u64 = 1_000;
@@ -54,6 +55,7 @@ impl Shard {
         self.stats.abandoned += 1;
         self.counts.clear();
         self.ghost = Ghost::default();
+        self.sketch = Sketch::default();
         self.walking = false;
         self.died = 0;
         self.changed = true;
@@ -67,6 +69,8 @@ impl Shard {
             log: std::mem::replace(&mut self.log, Log::new(geometry)),
             large: std::mem::take(&mut self.large),
         });
+        // The rule in force has proved itself on what was flushed, and stays until another does.
+        self.trial.begin_anew();
         self.dead.clear();
         self.sweep_from = None;
     }

@@ -1,0 +1,78 @@
+//! The rules of eviction: what each would do with a record that a hand has reached.
+//!
+//! All three run over the same two queues, so that changing from one to another moves nothing.
+
+/// How long newcomers stay, and what it takes to stay longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Much room for newcomers, one read leads to the main queue, and old reads count for nothing: near to LRU.
+    Recency,
+    /// S3-FIFO: a tenth for newcomers, two reads or a return lead to the main queue, where reads buy a turn each.
+    Balance,
+    /// W-TinyLFU in FIFO's clothes: hardly any room for newcomers, and who leaves it stays only by having been seen more
+    /// often than the next victim. Holds on to a part of a loop that is larger than the cache.
+    Frequency,
+}
+
+/// What a hand makes of a record that lives and may be evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// To the main queue's tail, counting as read so often.
+    Stay(u8),
+    Leave,
+    /// Whichever was seen more often stays: this one, or the next at the main queue's head.
+    Duel,
+}
+
+impl Rule {
+    pub(super) const ALL: [Self; 3] = [Self::Recency, Self::Balance, Self::Frequency];
+
+    /// The part of a thousand bytes that newcomers get.
+    fn small_share(self) -> usize {
+        match self {
+            Self::Recency => 400,
+            Self::Balance => 100,
+            Self::Frequency => 10,
+        }
+    }
+
+    /// Whether the small queue holds more than its share.
+    pub(super) fn is_over(self, small: usize, main: usize) -> bool {
+        small * 1000 > (small + main) * self.small_share()
+    }
+
+    /// Whether the main queue is to grow at the small one's cost, one for each that leaves: after a change of rules, say.
+    fn lets_grow(self, small: usize, main: usize) -> bool {
+        small * 1000 > (small + main) * (self.small_share() + 8)
+    }
+
+    /// At the small queue's head. `grew` is whether the last one was let into the main queue to let that grow.
+    pub(super) fn on_probation(self, reads: u8, small: usize, main: usize, grew: &mut bool) -> Turn {
+        let stays = match self {
+            Self::Recency => reads >= 1,
+            Self::Balance => reads >= 2,
+            Self::Frequency => {
+                *grew = !*grew && self.lets_grow(small, main);
+                if !*grew {
+                    return Turn::Duel;
+                }
+                true
+            }
+        };
+        if stays { Turn::Stay(0) } else { Turn::Leave }
+    }
+
+    /// At the main queue's head.
+    pub(super) fn in_main(self, reads: u8) -> Turn {
+        match (self, reads) {
+            (_, 0) => Turn::Leave,
+            (Self::Recency, _) => Turn::Stay(0),
+            (_, reads) => Turn::Stay(reads - 1),
+        }
+    }
+
+    /// Whether who returns goes to the main queue at once, which takes a ghost; else it takes a sketch.
+    pub(super) fn welcomes_back(self) -> bool {
+        self != Self::Frequency
+    }
+}
