@@ -1,7 +1,8 @@
 //! The sketch: about how often each key was asked for lately, resident or not.
 //!
 //! A count-min sketch of four-bit counts, each key in two of them, seven counts a resident entry. All counts are halved once
-//! in ten additions an entry, a word at a time as additions come, so that no addition is a long one.
+//! in ten additions an entry. That is done a word at a time as additions come, so that no addition is a long one; a word whose
+//! turn has not come yet is read and added to as if it had, since a count means nothing beside one that is halved less often.
 
 const COUNTS_PER_ENTRY: usize = 7;
 const COUNTS_PER_WORD: usize = 16;
@@ -41,8 +42,21 @@ impl Sketch {
         [hash & 0xFFFF_FFFF, hash >> 32].map(|half| ((half * counts) >> 32) as usize)
     }
 
+    /// How far the count at a place is still to be shifted in this round.
+    fn due(&self, place: usize) -> u32 {
+        u32::from(place / COUNTS_PER_WORD >= self.hand)
+    }
+
     fn at(&self, place: usize) -> u64 {
-        self.words[place / COUNTS_PER_WORD] >> (place % COUNTS_PER_WORD * BITS) & COUNT_MAX
+        let count = self.words[place / COUNTS_PER_WORD] >> (place % COUNTS_PER_WORD * BITS) & COUNT_MAX;
+        count >> self.due(place)
+    }
+
+    fn raise(&mut self, place: usize, to: u64) {
+        let shift = place % COUNTS_PER_WORD * BITS;
+        let count = (to << self.due(place)).min(COUNT_MAX);
+        let word = &mut self.words[place / COUNTS_PER_WORD];
+        *word = *word & !(COUNT_MAX << shift) | count << shift;
     }
 
     /// How often the key was seen, at most fifteen times.
@@ -58,16 +72,17 @@ impl Sketch {
         if self.words.is_empty() || times == 0 {
             return;
         }
-        let count = (self.count(hash) + u64::from(times)).min(COUNT_MAX);
+        let count = self.count(hash) + u64::from(times);
         for place in self.places(hash) {
-            let (more, shift) = (count.saturating_sub(self.at(place)), place % COUNTS_PER_WORD * BITS);
-            self.words[place / COUNTS_PER_WORD] += more << shift;
+            if self.at(place) < count {
+                self.raise(place, count);
+            }
         }
         self.additions += u32::from(times);
         while self.additions >= ADDITIONS_PER_WORD {
             self.additions -= ADDITIONS_PER_WORD;
-            self.hand = (self.hand + 1) % self.words.len();
             self.words[self.hand] = self.words[self.hand] >> 1 & HALVES;
+            self.hand = (self.hand + 1) % self.words.len();
         }
     }
 }

@@ -16,13 +16,13 @@ use super::rule::Rule;
 /// Entries in the sample: between half of this and twice this.
 const SAMPLE: usize = 1024;
 /// Slots walked over with every miss in the sample.
-pub(super) const WALK: usize = 16;
+pub(super) const WALK: usize = 64;
 /// After each walk over the sample misses count for a part less.
-const FORGET: u32 = 16;
+const FORGET: u32 = 128;
 /// Misses of a rule in force before it is compared.
 const MISSES_MIN: u32 = 64;
 /// Another rule must miss less by one part of so many,
-const BETTER_BY: u32 = 32;
+const BETTER_BY: u32 = 16;
 
 /// A key of the sample.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ pub(super) struct Miniature {
     /// Hashes of what is held, oldest first.
     small: VecDeque<u32>,
     main: VecDeque<u32>,
-    small_bytes: usize,
+    pub(super) small_bytes: usize,
     main_bytes: usize,
     ghost: Ghost,
     sketch: Sketch,
