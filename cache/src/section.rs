@@ -178,7 +178,7 @@ impl<'c> Section<'c> {
         let (cache, now) = (self.cache, self.now);
         let evict_from = |shard: &mut Shard| {
             while !cache.has_room_at_once(bytes) {
-                let progress = shard.evict_one(now);
+                let progress = shard.evict_one(now, true);
                 cache.publish(shard);
                 if progress == crate::shard::Eviction::Nothing {
                     return;

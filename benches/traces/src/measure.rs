@@ -38,12 +38,14 @@ impl Measured {
 }
 
 pub(crate) fn measure(row: &Row, references: bool, full: bool) -> anyhow::Result<Measured> {
-    let trace = (row.load)()?;
+    let mut trace = (row.load)()?;
     let (replay, capacity) = match row.sized {
         // The fixed policies get as many bytes for entries as the cache ever had, its overhead taken off.
         Some(sized) => {
-            let replay = replay::sized(&trace, &key_bytes(&trace), sized.memory)?;
+            let keys = key_bytes(&trace);
+            let replay = replay::sized(&trace, &keys, sized.memory)?;
             let capacity = replay.resident;
+            trace.sizes = replay::weights(&trace, &keys)?;
             (replay, capacity)
         }
         None => (replay::uniform(&trace, row.capacity, row.shards)?, row.capacity),

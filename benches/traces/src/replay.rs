@@ -1,5 +1,7 @@
 //! Runs a trace through the cache as it ships: GET, and on a miss room is made and the entry SET.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use larder_cache::clock::Millis;
@@ -47,6 +49,25 @@ pub(crate) fn sized(trace: &Trace, keys: &[u32], memory: u64) -> anyhow::Result<
         (key, bytes.slice(..(trace.sizes[entry as usize] as usize).saturating_sub(key_len)))
     };
     run(trace, memory as usize, 1, entry, |figures| figures.live as u64)
+}
+
+/// What the cache accounts for each entry of a trace with sizes: the fixed policies weigh them by the same.
+pub(crate) fn weights(trace: &Trace, keys: &[u32]) -> anyhow::Result<Vec<u32>> {
+    let mut known = HashMap::new();
+    let mut weights = Vec::new();
+    for (&size, &key) in trace.sizes.iter().zip(keys) {
+        let weight = match known.get(&size) {
+            Some(&weight) => weight,
+            None => {
+                let value = Bytes::from(vec![b'v'; size.saturating_sub(key) as usize]);
+                let weight = entry_bytes(key as usize, &value)? as u32;
+                known.insert(size, weight);
+                weight
+            }
+        };
+        weights.push(weight);
+    }
+    Ok(weights)
 }
 
 fn limit_for(target: u64) -> usize {

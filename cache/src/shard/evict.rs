@@ -1,7 +1,7 @@
 //! Eviction: one record at a time at a queue's head, by the rule in force, and compaction of what died in place.
 
 use super::Shard;
-use super::rule::Turn;
+use super::rule::{Rule, Turn};
 use crate::clock::Millis;
 use crate::key::index_hash;
 use crate::memory::record::take_touches;
@@ -13,13 +13,15 @@ const WASTE_SEGMENTS_MIN: usize = 4;
 /// Waste above one part in so many of living bytes is compacted.
 const WASTE_SHARE: usize = 8;
 /// Records at the main queue's head that one duel looks at before it is lost.
-const RIVALS_MAX: usize = 8;
+const RIVALS_MAX: usize = 64;
 
 /// What one step of eviction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Eviction {
     /// A record was evicted, moved or passed: go on if more room is needed.
     Progress,
+    /// There is no newcomer here to judge: better one of another shard leaves than what has proved itself here.
+    Elsewhere,
     /// The policy allows nothing more.
     Nothing,
 }
@@ -37,8 +39,9 @@ enum Outcome {
 }
 
 impl Shard {
-    /// Takes one record at the head of a queue and evicts it, or moves it where it has earned a place.
-    pub(crate) fn evict_one(&mut self, now: Millis) -> Eviction {
+    /// Takes one record at the head of a queue and evicts it, or moves it where it has earned a place. Unless `insists`,
+    /// another shard may be asked first.
+    pub(crate) fn evict_one(&mut self, now: Millis, insists: bool) -> Eviction {
         self.changed = true;
         if self.policy == Policy::NoEviction || (self.policy == Policy::Volatile && !self.holds_deadlines()) {
             return self.compact_once(now);
@@ -47,6 +50,9 @@ impl Shard {
         let rule = self.trial.rule();
         self.trial.fit(self.index.len(), small + main);
         let is_over = rule.is_over(small, main);
+        if !is_over && !insists && rule == Rule::Frequency {
+            return Eviction::Elsewhere;
+        }
         let first = if is_over { QueueName::Small } else { QueueName::Main };
         let second = if is_over { QueueName::Main } else { QueueName::Small };
         for queue in [first, second] {
@@ -87,32 +93,37 @@ impl Shard {
             rule.in_main(reads)
         } else {
             self.sketch.add(hash, reads);
-            let (small, main) = self.weights();
-            rule.on_probation(reads, small, main, &mut self.grew)
+            let ((small, main), weight) = (self.weights(), self.weight_at(location));
+            rule.on_probation(reads, small - weight, main + weight, &mut self.grew)
         };
         match turn {
             Turn::Stay(reads) => Outcome::Carried(QueueName::Main, reads),
             Turn::Leave => Outcome::Evicted,
-            Turn::Duel if self.wins_duel(hash, now) => Outcome::Carried(QueueName::Main, 0),
+            Turn::Duel if self.wins_duel(hash, self.weight_at(location), now) => Outcome::Carried(QueueName::Main, 0),
             Turn::Duel => Outcome::Evicted,
         }
     }
 
-    /// Whether a newcomer was seen more often than the next record of the main queue, which then leaves. One that was read
-    /// since its last turn stays whoever comes, and goes on to the tail.
-    fn wins_duel(&mut self, hash: u64, now: Millis) -> bool {
+    /// Whether a newcomer was seen more often than the next records of the main queue, as many as it takes to make room for
+    /// it, which then leave. One that was read since its last turn stays whoever comes, and goes on to the tail.
+    fn wins_duel(&mut self, hash: u64, bytes: usize, now: Millis) -> bool {
+        let mut freed = 0;
         for _ in 0..RIVALS_MAX {
             let Some(rival) = self.log.head(QueueName::Main) else { return true };
             let outcome = self.judge(rival, QueueName::Main, now);
             if outcome == Outcome::Evicted && self.sketch.count(hash) <= self.sketch.count(self.hash_at(rival)) {
                 return false;
             }
+            let weight = self.weight_at(rival);
             self.log.take(QueueName::Main);
             self.settle(rival, QueueName::Main, outcome, now);
             match outcome {
                 Outcome::Carried(QueueName::Main, _) => return false,
-                Outcome::Flushed | Outcome::Expired | Outcome::Evicted => return true,
+                Outcome::Flushed | Outcome::Expired | Outcome::Evicted => freed += weight,
                 Outcome::Passed | Outcome::Carried(..) => {}
+            }
+            if freed >= bytes {
+                return true;
             }
         }
         false

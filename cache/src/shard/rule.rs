@@ -2,6 +2,10 @@
 //!
 //! All three run over the same two queues, so that changing from one to another moves nothing.
 
+/// The part of a thousand bytes above which the rule of frequency lets newcomers into the main queue freely. Between this and
+/// its share each must win its place: were both the same, every entry of unusual size would let another in or out unjudged.
+const FREQUENCY_SHARE_MAX: usize = 15;
+
 /// How long newcomers stay, and what it takes to stay longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
@@ -27,12 +31,12 @@ pub(super) enum Turn {
 impl Rule {
     pub(super) const ALL: [Self; 3] = [Self::Recency, Self::Balance, Self::Frequency];
 
-    /// The part of a thousand bytes that newcomers get.
+    /// The part of a thousand bytes that newcomers get before one of them is judged.
     fn small_share(self) -> usize {
         match self {
             Self::Recency => 400,
             Self::Balance => 100,
-            Self::Frequency => 10,
+            Self::Frequency => 5,
         }
     }
 
@@ -41,18 +45,14 @@ impl Rule {
         small * 1000 > (small + main) * self.small_share()
     }
 
-    /// Whether the main queue is to grow at the small one's cost, one for each that leaves: after a change of rules, say.
-    fn lets_grow(self, small: usize, main: usize) -> bool {
-        small * 1000 > (small + main) * (self.small_share() + 8)
-    }
-
-    /// At the small queue's head. `grew` is whether the last one was let into the main queue to let that grow.
+    /// At the small queue's head; `small` and `main` are as they would be with this record in the main queue. `grew` is
+    /// whether the last one was let in freely: one for each that leaves, so that no change of rules moves much at once.
     pub(super) fn on_probation(self, reads: u8, small: usize, main: usize, grew: &mut bool) -> Turn {
         let stays = match self {
             Self::Recency => reads >= 1,
             Self::Balance => reads >= 2,
             Self::Frequency => {
-                *grew = !*grew && self.lets_grow(small, main);
+                *grew = !*grew && small * 1000 > (small + main) * FREQUENCY_SHARE_MAX;
                 if !*grew {
                     return Turn::Duel;
                 }

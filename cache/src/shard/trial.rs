@@ -21,8 +21,12 @@ pub(super) const WALK: usize = 64;
 const FORGET: u32 = 128;
 /// Misses of a rule in force before it is compared.
 const MISSES_MIN: u32 = 64;
-/// Another rule must miss less by one part of so many,
-const BETTER_BY: u32 = 16;
+/// Another rule must miss less by so many of 256 parts. What the cache does colours what the trial sees, so each change asks
+/// for more of the next one, up to a limit; that wears off a part at a time.
+const BETTER_BY: u32 = 8;
+const BETTER_BY_MAX: u32 = 24;
+/// Walks over the sample after which one part has worn off.
+const WEAR: u32 = 64;
 
 /// A key of the sample.
 #[derive(Debug)]
@@ -53,6 +57,9 @@ pub(super) struct Trial {
     miniatures: [Miniature; Rule::ALL.len()],
     /// Where the walk over the sample goes on.
     cursor: u32,
+    /// By how many of 256 parts another rule must be better now.
+    better_by: u32,
+    walks: u32,
     /// Reads of keys that a miniature has dropped, to be counted as misses there.
     late: Vec<(usize, Access)>,
 }
@@ -68,6 +75,8 @@ impl Default for Trial {
             cells: HashMap::new(),
             miniatures: Rule::ALL.map(Miniature::new),
             cursor: 0,
+            better_by: BETTER_BY,
+            walks: 0,
             late: Vec::new(),
         }
     }
@@ -186,10 +195,15 @@ impl Trial {
         }
         let best = (0..Rule::ALL.len()).min_by_key(|&number| self.miniatures[number].misses).unwrap_or(0);
         let (least, now) = (self.miniatures[best].misses, self.miniatures[self.in_force].misses);
-        let is_better = now > MISSES_MIN && least + now / BETTER_BY + now.isqrt() < now;
+        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() < now;
         self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
+        self.walks += 1;
+        if self.walks.is_multiple_of(WEAR) {
+            self.better_by = (self.better_by - 1).max(BETTER_BY);
+        }
         if is_better {
             self.in_force = best;
+            self.better_by = (self.better_by + BETTER_BY).min(BETTER_BY_MAX);
         }
         is_better
     }

@@ -102,8 +102,8 @@ impl Miniature {
             let bytes = cell.bytes as usize;
             self.small_bytes -= bytes;
             self.sketch.add(spread(hash), reads);
-            let turn = self.rule.on_probation(reads, small, main, &mut self.grew);
-            if let Turn::Stay(reads) = if turn == Turn::Duel { self.duel(hash, number, cells) } else { turn } {
+            let turn = self.rule.on_probation(reads, small - bytes, main + bytes, &mut self.grew);
+            if let Turn::Stay(reads) = if turn == Turn::Duel { self.duel(hash, bytes, number, cells) } else { turn } {
                 if let Some(cell) = cells.get_mut(&hash) {
                     cell.marks[number] = IN_MAIN | reads;
                 }
@@ -122,17 +122,20 @@ impl Miniature {
         true
     }
 
-    fn duel(&mut self, hash: u32, number: usize, cells: &mut HashMap<u32, Cell>) -> Turn {
-        let Some(rival) = self.main.front().copied() else { return Turn::Stay(0) };
-        let reads = cells.get(&rival).map_or(0, |cell| cell.marks[number] & READS);
-        if reads > 0 {
-            self.turn_in_main(rival, self.rule.in_main(reads), number, cells);
-            return Turn::Leave;
+    fn duel(&mut self, hash: u32, bytes: usize, number: usize, cells: &mut HashMap<u32, Cell>) -> Turn {
+        let before = self.main_bytes;
+        while before - self.main_bytes < bytes {
+            let Some(rival) = self.main.front().copied() else { break };
+            let reads = cells.get(&rival).map_or(0, |cell| cell.marks[number] & READS);
+            if reads > 0 {
+                self.turn_in_main(rival, self.rule.in_main(reads), number, cells);
+                return Turn::Leave;
+            }
+            if self.sketch.count(spread(hash)) <= self.sketch.count(spread(rival)) {
+                return Turn::Leave;
+            }
+            self.turn_in_main(rival, Turn::Leave, number, cells);
         }
-        if self.sketch.count(spread(hash)) <= self.sketch.count(spread(rival)) {
-            return Turn::Leave;
-        }
-        self.turn_in_main(rival, Turn::Leave, number, cells);
         Turn::Stay(0)
     }
 
