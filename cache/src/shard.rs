@@ -3,6 +3,7 @@
 //! Whatever changes a key passes through here, so here watches are raised, counts kept and waste paid back.
 
 mod evict;
+mod miniature;
 mod reclaim;
 mod rule;
 mod trial;

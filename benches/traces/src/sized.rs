@@ -5,7 +5,7 @@ use crate::decode::TWITTER;
 use crate::random::{Random, Zipf, scramble};
 use crate::trace::Trace;
 
-const REQUESTS: usize = 1_000_000;
+const REQUESTS: usize = 3_000_000;
 const KEYS: usize = 200_000;
 /// Values above this are rare in production and would make the result a matter of luck.
 const VALUE_MAX: u32 = 16 << 10;

@@ -4,8 +4,10 @@ use super::Shard;
 use super::rule::{Rule, Turn};
 use crate::clock::Millis;
 use crate::key::index_hash;
+use crate::memory::ghost::Ghost;
 use crate::memory::record::take_touches;
 use crate::memory::segment::QueueName;
+use crate::memory::sketch::Sketch;
 use crate::policy::Policy;
 
 /// Waste below this many segments is never compacted.
@@ -198,10 +200,13 @@ impl Shard {
             }
         }
         if self.trial.walked(next) {
-            // Each rule remembers in its own way, and begins with nothing.
-            self.ghost = Default::default();
-            self.sketch = Default::default();
             self.stats.rule_changes += 1;
+            // What the new rule does not remember by would only take room.
+            if self.trial.rule().welcomes_back() {
+                self.sketch = Sketch::default();
+            } else {
+                self.ghost = Ghost::default();
+            }
         }
     }
 

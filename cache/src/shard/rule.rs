@@ -46,13 +46,14 @@ impl Rule {
     }
 
     /// At the small queue's head; `small` and `main` are as they would be with this record in the main queue. `grew` is
-    /// whether the last one was let in freely: one for each that leaves, so that no change of rules moves much at once.
+    /// whether the last one was let in freely: what was not read is so every other time only, so that a change of rules does
+    /// not move all of a large small queue before anything leaves.
     pub(super) fn on_probation(self, reads: u8, small: usize, main: usize, grew: &mut bool) -> Turn {
         let stays = match self {
             Self::Recency => reads >= 1,
             Self::Balance => reads >= 2,
             Self::Frequency => {
-                *grew = !*grew && small * 1000 > (small + main) * FREQUENCY_SHARE_MAX;
+                *grew = small * 1000 > (small + main) * FREQUENCY_SHARE_MAX && (reads > 0 || !*grew);
                 if !*grew {
                     return Turn::Duel;
                 }

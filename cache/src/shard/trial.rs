@@ -5,12 +5,9 @@
 //! those of the sample are collected when a miniature's hand comes to the key, when the record is evicted, and by a walk over
 //! the sample that goes on a little with every miss.
 
-mod miniature;
-
 use std::collections::HashMap;
 
-use miniature::Miniature;
-
+use super::miniature::{self, Miniature};
 use super::rule::Rule;
 
 /// Entries in the sample: between half of this and twice this.
@@ -23,25 +20,26 @@ const FORGET: u32 = 128;
 const MISSES_MIN: u32 = 64;
 /// Another rule must miss less by so many of 256 parts. What the cache does colours what the trial sees, so each change asks
 /// for more of the next one, up to a limit; that wears off a part at a time.
-const BETTER_BY: u32 = 8;
-const BETTER_BY_MAX: u32 = 24;
+const BETTER_BY: u32 = 12;
+const BETTER_BY_FIRST: u32 = 24;
+const BETTER_BY_MAX: u32 = 40;
 /// Walks over the sample after which one part has worn off.
-const WEAR: u32 = 64;
+const WEAR: u32 = 128;
 
 /// A key of the sample.
 #[derive(Debug)]
-struct Cell {
-    bytes: u32,
+pub(super) struct Cell {
+    pub(super) bytes: u32,
     /// For each rule where its miniature holds the key, and how often it was read there.
-    marks: [u8; Rule::ALL.len()],
+    pub(super) marks: [u8; Rule::ALL.len()],
 }
 
 /// A read or a miss of a key of the sample.
 #[derive(Clone, Copy, Debug)]
-struct Access {
-    hash: u32,
-    bytes: u32,
-    times: u8,
+pub(super) struct Access {
+    pub(super) hash: u32,
+    pub(super) bytes: u32,
+    pub(super) times: u8,
 }
 
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl Default for Trial {
             cells: HashMap::new(),
             miniatures: Rule::ALL.map(Miniature::new),
             cursor: 0,
-            better_by: BETTER_BY,
+            better_by: BETTER_BY_FIRST,
             walks: 0,
             late: Vec::new(),
         }
@@ -195,7 +193,7 @@ impl Trial {
         }
         let best = (0..Rule::ALL.len()).min_by_key(|&number| self.miniatures[number].misses).unwrap_or(0);
         let (least, now) = (self.miniatures[best].misses, self.miniatures[self.in_force].misses);
-        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() < now;
+        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() / 1 < now;
         self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
         self.walks += 1;
         if self.walks.is_multiple_of(WEAR) {

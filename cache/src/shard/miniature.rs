@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::super::rule::{Rule, Turn};
-use super::{Access, Cell};
+use super::rule::{Rule, Turn};
+use super::trial::{Access, Cell};
 use crate::memory::ghost::Ghost;
 use crate::memory::sketch::Sketch;
 
