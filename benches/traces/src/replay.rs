@@ -33,7 +33,8 @@ pub(crate) fn uniform(trace: &Trace, entries: u64, shards: usize) -> anyhow::Res
     let value = Bytes::from(vec![b'v'; 1 << value.ilog2()]);
     let each = entry_bytes(8, &value)?;
     let limit = limit_for((entries + 1) * each - 1);
-    let replay = run(trace, limit, shards, |entry| (entry.to_be_bytes().to_vec(), value.clone()), |f| f.entries)?;
+    let replay =
+        run(trace, limit, shards, |entry| (entry.to_be_bytes().to_vec(), value.clone()), |f| f.entries)?;
     ensure!(replay.resident <= entries, "{} entries were resident, {entries} allowed", replay.resident);
     Ok(replay)
 }
@@ -102,7 +103,10 @@ fn run(
         if !is_hit {
             let bytes = name.len() + value.len() + 64;
             while cache.make_room(bytes, NOW) == Room::Busy {}
-            cache.section(&[key], NOW)?.set(&key, NewValue::Shared(value), Deadline::None).context("no room")?;
+            cache
+                .section(&[key], NOW)?
+                .set(&key, NewValue::Shared(value), Deadline::None)
+                .context("no room")?;
         }
         if moment % LOOK_EVERY == 0 {
             most = most.max(resident(cache.figures()));

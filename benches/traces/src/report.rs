@@ -33,11 +33,19 @@ pub(crate) fn print(out: &mut dyn Write, rows: &[Measured], full: bool) -> std::
             print_all(out, row, width)?;
         }
         for (fixed, by) in &row.unlike {
-            writeln!(out, "  {:width$}  our {} differs from the published one by {by:+.2}", "", fixed.name())?;
+            writeln!(
+                out,
+                "  {:width$}  our {} differs from the published one by {by:+.2}",
+                "",
+                fixed.name()
+            )?;
         }
     }
     missed += print_means(out, rows)?;
-    writeln!(out, "\n{missed} missed; allowed are {POINTS_ALLOWED} points under the best fixed policy of a row")?;
+    writeln!(
+        out,
+        "\n{missed} missed; allowed are {POINTS_ALLOWED} points under the best fixed policy of a row"
+    )?;
     Ok(missed)
 }
 
@@ -89,7 +97,7 @@ fn print_means(out: &mut dyn Write, rows: &[Measured]) -> std::io::Result<usize>
             rows.iter().map(|row| figure(row)).sum::<f64>() / rows.len() as f64
         };
         let own = mean(&|row| row.cache.hits);
-        write!(out, "\nmean of the {}: {own:.2}; beside it", block.title())?;
+        write!(out, "\nmean of: {}: {own:.2}; beside it", block.title())?;
         for (place, fixed) in Fixed::ALL.into_iter().enumerate() {
             let theirs = mean(&|row| row.fixed[place].hits);
             above += usize::from(theirs >= own);
@@ -98,7 +106,10 @@ fn print_means(out: &mut dyn Write, rows: &[Measured]) -> std::io::Result<usize>
         writeln!(out)?;
     }
     if rows.iter().any(|row| !row.unlike.is_empty()) {
-        writeln!(out, "our own runs of all other fixed policies are within {REPRODUCED} points of the published ones")?;
+        writeln!(
+            out,
+            "our own runs of all other fixed policies are within {REPRODUCED} points of the published ones"
+        )?;
     }
     Ok(above)
 }

@@ -57,7 +57,11 @@ pub(crate) fn all() -> Vec<Row> {
     for (block, shards) in [(Block::Published, 1), (Block::Sharded, 4)] {
         for (name, load, capacity, published) in PUBLISHED {
             rows.push(Row {
-                name: if shards == 1 { format!("{name} {capacity}") } else { format!("{name} {capacity}, {shards} shards") },
+                name: if shards == 1 {
+                    format!("{name} {capacity}")
+                } else {
+                    format!("{name} {capacity}, {shards} shards")
+                },
                 block,
                 load: Box::new(load),
                 capacity,

@@ -43,7 +43,7 @@ pub(crate) fn zipf_and_loop() -> Trace {
             return zipf.draw(&mut random);
         }
         at = (at + 1) % (2 * CAPACITY);
-        1 << 32 | at
+        (1 << 32) | at
     }))
 }
 
@@ -56,7 +56,9 @@ pub(crate) fn a_loop(percent: u64) -> Trace {
 /// Draws from keys of which every phase has its own.
 pub(crate) fn shifting_sets() -> Trace {
     let (zipf, mut random) = (Zipf::new(RANKS / 5, 0.8), Random(4));
-    Trace::uniform((0..REQUESTS).map(|moment| (moment / (PHASE / 4)) as u64 * (1 << 32) | zipf.draw(&mut random)))
+    Trace::uniform(
+        (0..REQUESTS).map(|moment| (((moment / (PHASE / 4)) as u64) << 32) | zipf.draw(&mut random)),
+    )
 }
 
 /// Draws whose ranks drift: a key becomes more popular until it is gone at once, or is new, popular, and fades.
@@ -91,7 +93,7 @@ pub(crate) fn phases(shifts: bool) -> Trace {
     Trace::uniform((0..REQUESTS).map(|moment| {
         let phase = (moment / PHASE) as u64;
         if phase.is_multiple_of(2) {
-            return 1 << 32 | (moment as u64 % keys);
+            return (1 << 32) | (moment as u64 % keys);
         }
         zipf.draw(&mut random) + if shifts { phase << 33 } else { 0 }
     }))

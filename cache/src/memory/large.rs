@@ -87,7 +87,8 @@ impl LargeValues {
         for large in self.slots.iter_mut().flatten().filter(|large| large.queue == QueueName::Kept) {
             large.queue = QueueName::Main;
         }
-        self.standing[QueueName::Main as usize] += std::mem::take(&mut self.standing[QueueName::Kept as usize]);
+        self.standing[QueueName::Main as usize] +=
+            std::mem::take(&mut self.standing[QueueName::Kept as usize]);
     }
 
     /// Takes a value in, as one whose record stands in the small queue.
@@ -157,7 +158,10 @@ mod tests {
         assert!(values.bytes() >= 105_000);
         assert_eq!(values.get(number).map(|l| l.value.len()), Some(105_000));
         values.stand(number, QueueName::Main);
-        assert_eq!((values.standing(QueueName::Small), values.standing(QueueName::Main)), (0, values.bytes()));
+        assert_eq!(
+            (values.standing(QueueName::Small), values.standing(QueueName::Main)),
+            (0, values.bytes())
+        );
         values.remove(number);
         assert_eq!((values.bytes(), values.standing(QueueName::Main)), (0, 0));
     }

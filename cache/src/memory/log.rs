@@ -64,7 +64,8 @@ impl Log {
 
     /// Bytes of dead records that no hand will pass soon.
     pub(crate) fn waste(&self) -> usize {
-        self.filled - self.live - self.small.hand - self.main.hand - self.kept.hand
+        // A record that a hand has passed but nobody has decided on yet is counted as living as well.
+        (self.filled - self.live).saturating_sub(self.small.hand + self.main.hand + self.kept.hand)
     }
 
     pub(crate) fn queue(&self, name: QueueName) -> &Queue {

@@ -70,7 +70,7 @@ impl Draft<'_> {
             Payload::Large(_) => (IS_LARGE, size_of::<u32>() as u16),
         };
         let has_deadline = if self.deadline.is_some() { HAS_DEADLINE } else { 0 };
-        out[0] = flags | has_deadline | (self.frequency & FREQUENCY) | (self.touches * TOUCH & TOUCHES);
+        out[0] = flags | has_deadline | (self.frequency & FREQUENCY) | ((self.touches * TOUCH) & TOUCHES);
         out[1] = self.key.len() as u8;
         out[2..4].copy_from_slice(&value_len.to_le_bytes());
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
@@ -240,8 +240,14 @@ mod tests {
 
     #[test]
     fn a_large_value_is_a_number() {
-        let draft =
-            Draft { incarnation: 0, key: b"", payload: Payload::Large(9), deadline: None, frequency: 0, touches: 0 };
+        let draft = Draft {
+            incarnation: 0,
+            key: b"",
+            payload: Payload::Large(9),
+            deadline: None,
+            frequency: 0,
+            touches: 0,
+        };
         let mut bytes = vec![0; draft.len()];
         draft.write(&mut bytes);
         assert_eq!(Record(&bytes).large(), Some(9));

@@ -15,7 +15,7 @@ const WASTE_SEGMENTS_MIN: usize = 4;
 /// Waste above one part in so many of living bytes is compacted.
 const WASTE_SHARE: usize = 8;
 /// Records at the main queue's head that one duel looks at before it is lost.
-const RIVALS_MAX: usize = 64;
+pub(super) const RIVALS_MAX: usize = 64;
 
 /// What one step of eviction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,19 +101,24 @@ impl Shard {
         match turn {
             Turn::Stay(reads) => Outcome::Carried(QueueName::Main, reads),
             Turn::Leave => Outcome::Evicted,
-            Turn::Duel if self.wins_duel(hash, self.weight_at(location), now) => Outcome::Carried(QueueName::Main, 0),
+            Turn::Duel if self.wins_duel(hash, self.weight_at(location), now) => {
+                Outcome::Carried(QueueName::Main, 0)
+            }
             Turn::Duel => Outcome::Evicted,
         }
     }
 
     /// Whether a newcomer was seen more often than the next records of the main queue, as many as it takes to make room for
-    /// it, which then leave. One that was read since its last turn stays whoever comes, and goes on to the tail.
+    /// it, which then leave. One that was read since its last turn stays whoever comes, and goes on to the tail: that is all
+    /// that moves in the main queue while a loop larger than the cache goes by.
     fn wins_duel(&mut self, hash: u64, bytes: usize, now: Millis) -> bool {
         let mut freed = 0;
         for _ in 0..RIVALS_MAX {
             let Some(rival) = self.log.head(QueueName::Main) else { return true };
             let outcome = self.judge(rival, QueueName::Main, now);
-            if outcome == Outcome::Evicted && self.sketch.count(hash) <= self.sketch.count(self.hash_at(rival)) {
+            if outcome == Outcome::Evicted
+                && self.sketch.count(hash) <= self.sketch.count(self.hash_at(rival))
+            {
                 return false;
             }
             let weight = self.weight_at(rival);
@@ -219,7 +224,8 @@ impl Shard {
         let times = take_touches(self.log.record_mut(location));
         if times > 0 {
             let (index, log) = (&self.index, &mut self.log);
-            let mut touches = |hash| index.find(hash, |_| true).map_or(0, |at| take_touches(log.record_mut(at)));
+            let mut touches =
+                |hash| index.find(hash, |_| true).map_or(0, |at| take_touches(log.record_mut(at)));
             self.trial.touched(hash, bytes, times, &mut touches);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::evict::RIVALS_MAX;
 use super::rule::{Rule, Turn};
 use super::trial::{Access, Cell};
 use crate::memory::ghost::Ghost;
@@ -103,7 +104,9 @@ impl Miniature {
             self.small_bytes -= bytes;
             self.sketch.add(spread(hash), reads);
             let turn = self.rule.on_probation(reads, small - bytes, main + bytes, &mut self.grew);
-            if let Turn::Stay(reads) = if turn == Turn::Duel { self.duel(hash, bytes, number, cells) } else { turn } {
+            if let Turn::Stay(reads) =
+                if turn == Turn::Duel { self.duel(hash, bytes, number, cells) } else { turn }
+            {
                 if let Some(cell) = cells.get_mut(&hash) {
                     cell.marks[number] = IN_MAIN | reads;
                 }
@@ -124,19 +127,21 @@ impl Miniature {
 
     fn duel(&mut self, hash: u32, bytes: usize, number: usize, cells: &mut HashMap<u32, Cell>) -> Turn {
         let before = self.main_bytes;
-        while before - self.main_bytes < bytes {
-            let Some(rival) = self.main.front().copied() else { break };
+        for _ in 0..RIVALS_MAX {
+            let Some(rival) = self.main.front().copied() else { return Turn::Stay(0) };
             let reads = cells.get(&rival).map_or(0, |cell| cell.marks[number] & READS);
-            if reads > 0 {
+            let is_beaten = self.sketch.count(spread(hash)) > self.sketch.count(spread(rival));
+            if reads > 0 || is_beaten {
                 self.turn_in_main(rival, self.rule.in_main(reads), number, cells);
+            }
+            if reads > 0 || !is_beaten {
                 return Turn::Leave;
             }
-            if self.sketch.count(spread(hash)) <= self.sketch.count(spread(rival)) {
-                return Turn::Leave;
+            if before - self.main_bytes >= bytes {
+                return Turn::Stay(0);
             }
-            self.turn_in_main(rival, Turn::Leave, number, cells);
         }
-        Turn::Stay(0)
+        Turn::Leave
     }
 
     fn turn_in_main(&mut self, hash: u32, turn: Turn, number: usize, cells: &mut HashMap<u32, Cell>) {

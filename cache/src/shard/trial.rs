@@ -14,8 +14,10 @@ use super::rule::Rule;
 const SAMPLE: usize = 1024;
 /// Slots walked over with every miss in the sample.
 pub(super) const WALK: usize = 64;
-/// After each walk over the sample misses count for a part less.
+/// After each walk over the sample misses count for a part less,
 const FORGET: u32 = 128;
+/// but for a few, without which the walks of a small cache would tell too little.
+const MISSES_KEPT_MIN: u32 = 1500;
 /// Misses of a rule in force before it is compared.
 const MISSES_MIN: u32 = 64;
 /// Another rule must miss less by so many of 256 parts. What the cache does colours what the trial sees, so each change asks
@@ -141,10 +143,14 @@ impl Trial {
     fn note(&mut self, access: Access) {
         let absent = [0; Rule::ALL.len()];
         let marks = self.cells.get_mut(&access.hash).map_or(absent, |cell| {
-            cell.marks.iter_mut().filter(|mark| **mark != 0).for_each(|mark| miniature::read(mark, access.times));
+            cell.marks
+                .iter_mut()
+                .filter(|mark| **mark != 0)
+                .for_each(|mark| miniature::read(mark, access.times));
             cell.marks
         });
-        self.late.extend((0..marks.len()).filter(|&number| marks[number] == 0).map(|number| (number, access)));
+        self.late
+            .extend((0..marks.len()).filter(|&number| marks[number] == 0).map(|number| (number, access)));
     }
 
     fn miss(&mut self, number: usize, access: Access, touches: &mut dyn FnMut(u32) -> u8) {
@@ -193,8 +199,10 @@ impl Trial {
         }
         let best = (0..Rule::ALL.len()).min_by_key(|&number| self.miniatures[number].misses).unwrap_or(0);
         let (least, now) = (self.miniatures[best].misses, self.miniatures[self.in_force].misses);
-        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() / 1 < now;
-        self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
+        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() < now;
+        if now >= MISSES_KEPT_MIN {
+            self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
+        }
         self.walks += 1;
         if self.walks.is_multiple_of(WEAR) {
             self.better_by = (self.better_by - 1).max(BETTER_BY);

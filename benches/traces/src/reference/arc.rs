@@ -22,7 +22,8 @@ impl Arc {
 
     fn replace(&mut self, is_frequent_ghost: bool) {
         let recent = self.lists.bytes(RECENT);
-        let from_recent = recent > 0 && (recent > self.target || (is_frequent_ghost && recent == self.target));
+        let from_recent =
+            recent > 0 && (recent > self.target || (is_frequent_ghost && recent == self.target));
         let (from, to) = if from_recent || self.lists.bytes(FREQUENT) == 0 {
             (RECENT, RECENT_GHOST)
         } else {
@@ -64,8 +65,11 @@ impl Reference for Arc {
                     }
                 }
                 self.make_room(size, false);
-                let all = |lists: &Lists| (RECENT..=FREQUENT_GHOST).map(|list| lists.bytes(list)).sum::<u64>();
-                while all(&self.lists) + size > 2 * self.capacity && self.lists.pop(FREQUENT_GHOST).is_some() {}
+                let all =
+                    |lists: &Lists| (RECENT..=FREQUENT_GHOST).map(|list| lists.bytes(list)).sum::<u64>();
+                while all(&self.lists) + size > 2 * self.capacity && self.lists.pop(FREQUENT_GHOST).is_some()
+                {
+                }
                 self.lists.push(RECENT, entry, size);
                 return false;
             }

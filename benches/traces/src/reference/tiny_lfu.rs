@@ -36,7 +36,9 @@ impl TinyLfu {
             return self.lists.remove(entry);
         }
         while self.main_bytes() + size > self.main {
-            let Some(victim) = self.lists.head(PROBATION).or_else(|| self.lists.head(PROTECTED)) else { break };
+            let Some(victim) = self.lists.head(PROBATION).or_else(|| self.lists.head(PROTECTED)) else {
+                break;
+            };
             if self.sketch.count(entry) <= self.sketch.count(victim) {
                 return self.lists.remove(entry);
             }
