@@ -52,7 +52,7 @@ impl Ghost {
     pub(crate) fn remember(&mut self, hash: u64, resident: usize) {
         let wanted = resident.max(ENTRIES_MIN);
         if self.cells.len() < wanted || self.cells.len() > wanted * 4 {
-            self.cells = vec![0; (wanted + wanted / 8).next_multiple_of(WAYS)];
+            self.cells = vec![0; (wanted + wanted / 16).next_multiple_of(WAYS)];
         }
         self.evictions = self.evictions.wrapping_add(1);
         let bucket = self.bucket(hash);

@@ -1,10 +1,10 @@
 //! The sketch: about how often each key was asked for lately, resident or not.
 //!
-//! A count-min sketch of four-bit counts, each key in two of them, seven counts a resident entry. All counts are halved once
+//! A count-min sketch of four-bit counts, each key in two of them, six counts a resident entry. All counts are halved once
 //! in ten additions an entry. That is done a word at a time as additions come, so that no addition is a long one; a word whose
 //! turn has not come yet is read and added to as if it had, since a count means nothing beside one that is halved less often.
 
-const COUNTS_PER_ENTRY: usize = 7;
+const COUNTS_PER_ENTRY: usize = 6;
 const COUNTS_PER_WORD: usize = 16;
 const BITS: usize = 4;
 const COUNT_MAX: u64 = 15;
@@ -31,8 +31,8 @@ impl Sketch {
     /// Makes the sketch fit so many resident entries; it starts anew where it is far off.
     pub(crate) fn fit(&mut self, resident: usize) {
         let wanted = (resident * COUNTS_PER_ENTRY / COUNTS_PER_WORD).max(WORDS_MIN);
-        if self.words.len() < wanted || self.words.len() > wanted * 4 {
-            self.words = vec![0; wanted + wanted / 8];
+        if self.words.len() < wanted - wanted / 8 || self.words.len() > wanted * 4 {
+            self.words = vec![0; wanted];
             self.hand = 0;
         }
     }
