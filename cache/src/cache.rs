@@ -230,7 +230,7 @@ impl Cache {
             return Room::Full;
         }
         let until = boot_nanos() + MAKE_ROOM_NANOS;
-        let mut empty_handed = 0;
+        let (mut empty_handed, mut sent_on) = (0, 0);
         loop {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed);
             let mut shard = Held::lock(&self.shards[turn & (self.shards.len() - 1)]);
@@ -242,9 +242,13 @@ impl Cache {
                 if self.has_room(bytes) {
                     return Room::Made;
                 }
-                match shard.evict_one(now) {
+                match shard.evict_one(now, sent_on + 1 >= self.shards.len()) {
                     Eviction::Nothing => break,
-                    Eviction::Progress => progress = Eviction::Progress,
+                    Eviction::Elsewhere => {
+                        (progress, sent_on) = (Eviction::Elsewhere, sent_on + 1);
+                        break;
+                    }
+                    Eviction::Progress => (progress, sent_on) = (Eviction::Progress, 0),
                 }
                 self.publish(&mut shard);
             }

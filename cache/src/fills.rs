@@ -32,21 +32,33 @@ const PLACES_MIN: usize = 16;
 /// Rows of all shards together.
 pub(crate) const ROWS_MAX: usize = 1 << 16;
 
-/// A miss. One without a hash stands for none.
-#[derive(Clone, Copy, Debug)]
+/// A miss, as short as it can be said; one that never happened has no time.
+#[derive(Clone, Copy, Debug, Default)]
 struct Row {
     hash: u64,
     /// The last invalidation when it happened.
     sequence: u64,
-    at: Millis,
-    actor: Actor,
+    /// When, in ticks.
+    at: u32,
+    connection: u32,
+    process: u32,
+    uid: u32,
+}
+
+/// Milliseconds of a tick: 32 bits of them are two years.
+const TICK_MS: u64 = 16;
+const WINDOW_TICKS: u32 = (FILL_WINDOW_MS / TICK_MS) as u32;
+const NO_UID: u32 = u32::MAX;
+
+fn ticks(now: Millis) -> u32 {
+    (now.0 / TICK_MS) as u32 | 1
 }
 
 /// The misses of one shard.
 #[derive(Debug)]
 pub(crate) struct Fills {
     /// In places of [`WAYS`]; empty until there was a miss.
-    rows: Vec<Option<Row>>,
+    rows: Vec<Row>,
     rows_max: usize,
     /// Rows that gave way before their time.
     pub(crate) forgotten: u64,
@@ -54,7 +66,7 @@ pub(crate) struct Fills {
 
 impl Fills {
     /// What a row takes.
-    pub(crate) const ROW_BYTES: usize = size_of::<Option<Row>>();
+    pub(crate) const ROW_BYTES: usize = size_of::<Row>();
 
     /// A book with room for so many rows.
     pub(crate) fn new(rows_max: usize) -> Self {
@@ -66,43 +78,52 @@ impl Fills {
         self.rows.capacity() * Self::ROW_BYTES
     }
 
-    fn place(&mut self, hash: u64) -> &mut [Option<Row>] {
+    fn place(&mut self, hash: u64) -> &mut [Row] {
         let place = (hash >> 20) as usize % (self.rows.len() / WAYS);
         &mut self.rows[place * WAYS..(place + 1) * WAYS]
     }
 
     /// Remembers a miss; says whether that took memory.
     pub(crate) fn missed(&mut self, hash: u64, sequence: u64, actor: Actor, now: Millis) -> bool {
-        if self.rows.is_empty() {
-            self.rows.resize(PLACES_MIN * WAYS, None);
-            self.missed(hash, sequence, actor, now);
-            return true;
+        let row = Row {
+            hash,
+            sequence,
+            at: ticks(now),
+            connection: actor.connection as u32,
+            process: actor.process as u32,
+            uid: actor.uid.unwrap_or(NO_UID),
+        };
+        let mut grew = self.rows.is_empty();
+        if grew {
+            self.rows.resize(PLACES_MIN * WAYS, Row::default());
         }
-        let row = Row { hash, sequence, at: now, actor };
-        if let Some(free) = self.place(hash).iter_mut().find(|row| is_free(row, now)) {
-            *free = Some(row);
-            return false;
+        while !self.enter(row) {
+            if self.rows.len() * 2 > self.rows_max {
+                self.forgotten += 1;
+                if let Some(oldest) = self.place(hash).iter_mut().min_by_key(|row| row.at) {
+                    *oldest = row;
+                }
+                break;
+            }
+            self.grow(row.at);
+            grew = true;
         }
-        if self.rows.len() * 2 <= self.rows_max {
-            self.grow(now);
-            self.missed(hash, sequence, actor, now);
-            return true;
-        }
-        self.forgotten += 1;
-        if let Some(oldest) = self.place(hash).iter_mut().min_by_key(|row| row.map(|row| row.at)) {
-            *oldest = Some(row);
-        }
-        false
+        grew
     }
 
-    fn grow(&mut self, now: Millis) {
-        let larger = vec![None; self.rows.len() * 2];
+    /// False if its place is full.
+    fn enter(&mut self, row: Row) -> bool {
+        let free = self.place(row.hash).iter_mut().find(|known| !is_open(known, row.at));
+        free.map(|free| *free = row).is_some()
+    }
+
+    fn grow(&mut self, now: u32) {
+        let larger = vec![Row::default(); self.rows.len() * 2];
         let old = std::mem::replace(&mut self.rows, larger);
-        for row in old.into_iter().flatten() {
-            // Half of a full place finds room for certain; a row that finds none is a miss that is not known.
-            if let Some(free) = self.place(row.hash).iter_mut().find(|row| is_free(row, now)) {
-                *free = Some(row);
-            }
+        for row in old.into_iter().filter(|row| is_open(row, now)) {
+            // A place is cut in two, so what was in it finds room.
+            let free = self.place(row.hash).iter_mut().find(|known| known.at == 0);
+            free.into_iter().for_each(|free| *free = row);
         }
     }
 
@@ -111,26 +132,25 @@ impl Fills {
         if self.rows.is_empty() {
             return None;
         }
-        let nearness = |row: &Row| match row.actor {
-            other if other.connection == actor.connection => Some(0),
-            other if actor.process != 0 && other.process == actor.process => Some(1),
-            other if actor.uid.is_some() && other.uid == actor.uid => Some(2),
-            _ => None,
+        // Numbers are cut to 32 bits: who is taken for another by that can only be refused.
+        let (connection, process) = (actor.connection as u32, actor.process as u32);
+        let nearness = |row: &Row| match () {
+            () if row.connection == connection => Some(0),
+            () if process != 0 && row.process == process => Some(1),
+            () if actor.uid == Some(row.uid) => Some(2),
+            () => None,
         };
-        let open = self.place(hash).iter_mut().filter(|row| !is_free(row, now));
-        let matching = open.filter_map(|slot| {
-            let row = (*slot)?;
-            let nearness = if row.hash == hash { nearness(&row) } else { None };
-            nearness.map(|near| (near, row.at, row.sequence, slot))
-        });
-        let (_, _, sequence, slot) = matching.min_by_key(|&(near, at, sequence, _)| (near, at, sequence))?;
-        *slot = None;
+        let now = ticks(now);
+        let open = self.place(hash).iter_mut().filter(|row| row.hash == hash && is_open(row, now));
+        let matching = open.filter_map(|row| nearness(row).map(|near| (near, row.at, row.sequence, row)));
+        let (_, _, sequence, row) = matching.min_by_key(|&(near, at, sequence, _)| (near, at, sequence))?;
+        *row = Row::default();
         Some(sequence)
     }
 }
 
-fn is_free(row: &Option<Row>, now: Millis) -> bool {
-    row.is_none_or(|row| row.at.0 + FILL_WINDOW_MS < now.0)
+fn is_open(row: &Row, now: u32) -> bool {
+    row.at != 0 && row.at.saturating_add(WINDOW_TICKS) >= now
 }
 
 #[cfg(test)]
@@ -147,7 +167,7 @@ mod tests {
         let now = Millis(1000);
         fills.missed(5, 10, actor(1, 1, 1), now);
         fills.missed(5, 11, actor(2, 2, 1), Millis(1001));
-        fills.missed(5, 12, actor(2, 2, 1), Millis(1002));
+        fills.missed(5, 12, actor(2, 2, 1), Millis(1100));
         assert_eq!(fills.take(5, actor(2, 2, 1), now), Some(11));
         assert_eq!(fills.take(5, actor(3, 2, 1), now), Some(12), "the same process");
         assert_eq!(fills.take(5, actor(4, 4, 1), now), Some(10), "the same user");
@@ -171,6 +191,6 @@ mod tests {
         }
         assert!(fills.rows.len() <= 1024 && fills.forgotten > 90_000);
         fills.missed(1, 1, Actor::NOBODY, Millis(5));
-        assert_eq!(fills.take(1, Actor::NOBODY, Millis(5 + FILL_WINDOW_MS + 1)), None);
+        assert_eq!(fills.take(1, Actor::NOBODY, Millis(5 + FILL_WINDOW_MS + 2 * TICK_MS)), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The cache engine of Larder: memory-bounded, scan-resistant, aware of TTLs, and usable without the rest of Larder.
 //!
-//! Entries live in a log of fixed segments under an ordered index; eviction is S3-FIFO, weighed by bytes; every byte,
-//! overhead included, counts against one limit. All access goes through [`Cache`] and its atomic [`Section`]s.
+//! Entries live in a log of fixed segments under an ordered index; eviction is weighed by bytes and follows what would
+//! have missed least lately: S3-FIFO, recency or frequency; every byte, overhead included, counts against one limit. All access goes through [`Cache`] and its atomic [`Section`]s.
 //!
 //! ```
 //! use larder_cache::{Cache, Config, Deadline, NewValue, clock};

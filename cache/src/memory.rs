@@ -3,7 +3,8 @@
 //! S3-FIFO needs a small queue for newcomers and a main queue for what was read again. Here a queue is a row of segments:
 //! records are appended at its tail and leave at its head, so queue links cost no bytes, freed memory returns in whole
 //! segments, and values of changing sizes cannot fragment the heap. A record that dies in the middle leaves a hole;
-//! [`log`] moves the living together when holes are more than an eighth.
+//! [`log`] moves the living together when holes are more than an eighth. What is remembered of the evicted is a [`ghost`] or a
+//! [`sketch`].
 //!
 //! This room knows records and queues. Which key is which, and what may be evicted, is decided by the shard above it.
 
@@ -13,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod queue;
 pub(crate) mod record;
 pub(crate) mod segment;
+pub(crate) mod sketch;
 
 /// Bytes that a record accounts for outside the log.
 pub(crate) fn large_bytes(values: &large::LargeValues, number: Option<u32>) -> usize {

@@ -1,6 +1,6 @@
 //! What may be evicted when memory is full.
 
-/// The eviction policy. Which of the entries it allows go first is always S3-FIFO's choice.
+/// The eviction policy. Which of the entries it allows go first is for the cache to learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Policy {
     /// Any entry may be evicted.

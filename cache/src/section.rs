@@ -230,7 +230,7 @@ impl<'c> Section<'c> {
         let (cache, now) = (self.cache, self.now);
         let evict_from = |shard: &mut Shard| {
             while !cache.has_room_at_once(bytes) {
-                let progress = shard.evict_one(now);
+                let progress = shard.evict_one(now, true);
                 cache.publish(shard);
                 if progress == crate::shard::Eviction::Nothing {
                     return;
@@ -376,10 +376,10 @@ impl<'c> Section<'c> {
         let shard = self.shard(key);
         let entry = shard.peek(key, now).map(|view| Facts {
             value_bytes: view.value.len(),
-            bytes: view.bytes,
+            bytes: view.bytes(),
             deadline: view.deadline,
             tags: view.tags(),
-            reads: view.reads,
+            reads: view.reads(),
         });
         let tags = entry.as_ref().map(|facts| facts.tags.clone()).unwrap_or_default();
         Why {

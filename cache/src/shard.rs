@@ -4,8 +4,11 @@
 
 mod evict;
 pub(crate) mod history;
+mod miniature;
 pub(crate) mod purge;
 mod reclaim;
+mod rule;
+mod trial;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 pub(crate) use evict::Eviction;
+use trial::Trial;
 
 use crate::clock::Millis;
 use crate::fills::{Actor, Fills, ROWS_MAX};
@@ -25,6 +29,7 @@ use crate::memory::record::{
     Draft, KEY_INLINE_MAX, Payload, Record, TAGS_INLINE_MAX, VALUE_INLINE_MAX, bump_frequency,
 };
 use crate::memory::segment::{Geometry, QueueName};
+use crate::memory::sketch::Sketch;
 use crate::policy::Policy;
 use crate::shard::history::{Arrival, Departure, EVENTS_MAX, History};
 use crate::stats::Stats;
@@ -63,7 +68,14 @@ pub(crate) struct Shard {
     died: usize,
     /// Entries of each living incarnation.
     counts: HashMap<u32, Count>,
+    /// Kept by the rules that welcome back what was evicted lately,
     ghost: Ghost,
+    /// and by the rule that compares how often keys were seen.
+    sketch: Sketch,
+    /// Which rule of eviction is in force.
+    trial: Trial,
+    /// Whether the main queue was let grow by the last that left the small one.
+    grew: bool,
     /// Flushed incarnations of which records may still lie in the log.
     dead: HashSet<u32>,
     /// Where the sweep of dead incarnations goes on.
@@ -73,8 +85,10 @@ pub(crate) struct Shard {
     scratch: Vec<u8>,
 }
 
-/// The book of misses, and the history, take at most this part of memory each.
-const ASIDE_SHARE: usize = 64;
+/// The book of misses takes at most this part of memory,
+const FILLS_SHARE: usize = 128;
+/// and the history this.
+const HISTORY_SHARE: usize = 512;
 
 /// What a flush left to be freed bit by bit.
 #[derive(Debug)]
@@ -100,10 +114,9 @@ impl Shard {
         validity: Arc<Validity>,
         (count, memory): (usize, usize),
     ) -> Self {
-        let share = memory / ASIDE_SHARE;
         Self {
-            history: History::new(EVENTS_MAX.min(share / History::EVENT_BYTES) / count),
-            fills: Fills::new(ROWS_MAX.min(share / Fills::ROW_BYTES) / count),
+            history: History::new(EVENTS_MAX.min(memory / HISTORY_SHARE / History::EVENT_BYTES) / count),
+            fills: Fills::new(ROWS_MAX.min(memory / FILLS_SHARE / Fills::ROW_BYTES) / count),
             validity,
             sequence: 0,
             guarded_until: Millis(0),
@@ -113,6 +126,9 @@ impl Shard {
             log: Log::new(geometry),
             large: LargeValues::default(),
             ghost: Ghost::default(),
+            sketch: Sketch::default(),
+            trial: Trial::default(),
+            grew: false,
             policy,
             counts: HashMap::new(),
             dead: HashSet::new(),
@@ -134,7 +150,8 @@ impl Shard {
         let buried: usize =
             self.graveyard.iter().map(|r| r.index.bytes() + r.log.bytes() + r.large.bytes()).sum();
         let lately = self.history.bytes() + self.fills.bytes();
-        self.index.bytes() + self.log.bytes() + self.large.bytes() + self.ghost.bytes() + lately + buried
+        let learnt = self.ghost.bytes() + self.sketch.bytes() + self.trial.bytes();
+        self.index.bytes() + self.log.bytes() + self.large.bytes() + learnt + lately + buried
     }
 
     /// Bytes of living records and large values: what used memory would be without any slack.
@@ -208,22 +225,18 @@ impl Shard {
         None
     }
 
+    #[inline]
     fn view(&self, location: u32) -> View<'_> {
         let record = self.log.record(location);
-        let value = match record.payload() {
-            Payload::Inline(bytes) => Value::Copied(bytes),
+        let (value, large) = match record.payload() {
+            Payload::Inline(bytes) => (Value::Copied(bytes), None),
             Payload::Large(number) => {
-                self.large.get(number).map_or(Value::Copied(&[]), |l| Value::Shared(&l.value))
+                let large = self.large.get(number);
+                (large.map_or(Value::Copied(&[]), |large| Value::Shared(&large.value)), large)
             }
         };
-        View {
-            value,
-            deadline: record.deadline(),
-            tags: self.tags_at(location),
-            reads: record.frequency(),
-            placed_after: self.log.placed_after(location),
-            bytes: record.len() + crate::memory::large_bytes(&self.large, record.large()),
-        }
+        let placed_after = self.log.placed_after(location);
+        View { value, deadline: record.deadline(), placed_after, record, large }
     }
 
     /// Reads an entry as a client does: counted, and remembered for eviction.
@@ -294,6 +307,7 @@ impl Shard {
             tags: if tags_outside { &[] } else { tags },
             ordinal: None,
             frequency: 0,
+            touches: 0,
         };
         self.changed |= self.history.came(key.hash, Arrival { at: now, by });
         match old {
@@ -307,6 +321,10 @@ impl Shard {
         self.changed = true;
         let queue = if self.policy != Policy::AllKeys && draft.deadline.is_none() {
             QueueName::Kept
+        } else if !self.trial.rule().welcomes_back() {
+            self.sketch.fit(self.index.len());
+            self.sketch.add(key.hash, 1);
+            QueueName::Small
         } else if self.ghost.recall(key.hash) {
             self.stats.ghost_admissions += 1;
             QueueName::Main
@@ -314,11 +332,22 @@ impl Shard {
             QueueName::Small
         };
         let location = self.log.append(queue, draft, now);
+        self.stand(draft, queue);
         self.index.insert(key.index_hash(), location);
+        if queue != QueueName::Kept {
+            self.tell_fill(key.index_hash(), self.weight_at(location));
+        }
         let count = self.counts.entry(key.incarnation).or_default();
         count.entries += 1;
         count.with_deadline += u64::from(draft.deadline.is_some());
         self.stats.fills += 1;
+    }
+
+    /// Notes where the record of a large value stands.
+    fn stand(&mut self, draft: &Draft<'_>, queue: QueueName) {
+        if let Payload::Large(number) = draft.payload {
+            self.large.stand(number, queue);
+        }
     }
 
     fn replace(&mut self, key: &Key<'_>, location: u32, mut draft: Draft<'_>, now: Millis) {
@@ -338,6 +367,7 @@ impl Shard {
         let old = self.log.record(location);
         let (old_len, old_large, had_deadline) = (old.len(), old.large(), old.deadline().is_some());
         draft.frequency = (old.frequency() + 1).min(3);
+        draft.touches = (old.touches() + 1).min(3);
         let queue = match self.log.queue_of(location) {
             QueueName::Kept if draft.deadline.is_some() => QueueName::Main,
             _ if self.policy != Policy::AllKeys && draft.deadline.is_none() => QueueName::Kept,
@@ -352,6 +382,7 @@ impl Shard {
             self.index.relocate(key.index_hash(), location, to);
             self.kill(location);
         }
+        self.stand(draft, queue);
         if drop_large && let Some(number) = old_large {
             self.changed = true;
             self.large.remove(number);

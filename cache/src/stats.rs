@@ -34,6 +34,8 @@ pub struct Stats {
     pub flushed: u64,
     /// Segments rewritten to win back the room of dead records.
     pub compactions: u64,
+    /// Changes of the rule of eviction to another that would have missed less.
+    pub rule_changes: u64,
     /// Shards emptied because of a fault of ours while they were held.
     pub abandoned: u64,
 }
@@ -68,6 +70,7 @@ impl Stats {
             fills_unmatched,
             flushed,
             compactions,
+            rule_changes,
             abandoned,
         } = other;
         self.hits += hits;
@@ -85,6 +88,7 @@ impl Stats {
         self.fills_unmatched += fills_unmatched;
         self.flushed += flushed;
         self.compactions += compactions;
+        self.rule_changes += rule_changes;
         self.abandoned += abandoned;
     }
 }

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use bytes::Bytes;
 
 use crate::clock::Millis;
+use crate::memory::large::Large;
+use crate::memory::record::Record;
 use crate::tags::Tags;
 
 /// A value to be stored.
@@ -76,20 +78,30 @@ pub struct View<'a> {
     pub value: Value<'a>,
     /// When it expires, if ever.
     pub deadline: Option<Millis>,
-    pub(crate) tags: &'a [u8],
-    /// How often it was read since it last moved, counted up to three.
-    pub reads: u8,
     /// A moment before which it was not at its present place in memory.
     pub placed_after: Millis,
-    /// Bytes of its record and value, without its share of the index.
-    pub bytes: usize,
+    pub(crate) record: Record<'a>,
+    pub(crate) large: Option<&'a Large>,
 }
 
 impl View<'_> {
     /// The tags that it carries.
     #[must_use]
     pub fn tags(&self) -> Tags {
-        Tags::from_encoded(self.tags)
+        let outside = self.large.map_or(&[][..], |large| &large.tags);
+        Tags::from_encoded(if outside.is_empty() { self.record.tags() } else { outside })
+    }
+
+    /// How often it was read since it last moved, counted up to three.
+    #[must_use]
+    pub fn reads(&self) -> u8 {
+        self.record.frequency()
+    }
+
+    /// Bytes of its record and value, without its share of the index.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.record.len() + self.large.map_or(0, Large::bytes)
     }
 }
 

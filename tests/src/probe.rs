@@ -69,7 +69,8 @@ fn probe(socket: &Path, first: Client, reconnects: bool, told: &AtomicBool) -> R
     let mut served = Served::default();
     let mut client = first;
     client.set_read_limit(Some(ANSWER_LIMIT)).map_err(|error| error.to_string())?;
-    while !told.load(Relaxed) {
+    // One round at least, however soon it is told: what was never asked shows nothing.
+    while served.rounds == 0 || !told.load(Relaxed) {
         let started = Instant::now();
         if reconnects && served.rounds % ROUNDS_A_CONNECTION == ROUNDS_A_CONNECTION - 1 {
             client = Client::connect(socket).map_err(|error| format!("a new connection: {error}"))?;

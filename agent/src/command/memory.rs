@@ -23,7 +23,7 @@ pub(super) fn usage(call: &mut Call<'_, '_, '_>) -> Result {
     }
     match call.section.peek(&call.keys[0]) {
         None => call.reply.null(),
-        Some(view) => call.reply.int((view.bytes + INDEX_SHARE) as i64),
+        Some(view) => call.reply.int((view.bytes() + INDEX_SHARE) as i64),
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ pub(super) fn idletime(call: &mut Call<'_, '_, '_>) -> Result {
                  policies at runtime LRU and LFU data will take some time to adjust.",
             ));
         }
-        Some(view) if view.reads > 0 => 0,
+        Some(view) if view.reads() > 0 => 0,
         Some(view) => now.saturating_sub(view.placed_after.0) / 1000,
     };
     call.reply.int(seconds as i64);
@@ -70,7 +70,7 @@ pub(super) fn freq(call: &mut Call<'_, '_, '_>) -> Result {
                  switching between policies at runtime LRU and LFU data will take some time to adjust.",
             ));
         }
-        Some(view) => call.reply.int(i64::from(view.reads)),
+        Some(view) => call.reply.int(i64::from(view.reads())),
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::segment::QueueName;
+
 /// Bookkeeping bytes of a large entry beside its own allocation: its slot, and the counter that `Bytes` puts on the heap
 /// once it is shared.
 const OVERHEAD: usize = size_of::<Option<Large>>() + 32;
@@ -16,12 +18,14 @@ pub(crate) struct Large {
     pub(crate) value: Bytes,
     /// Bytes of the value's allocation: at least its length, more if it was made to grow.
     pub(crate) capacity: usize,
+    /// Where its record stands.
+    queue: QueueName,
 }
 
 impl Large {
     pub(crate) fn new(key: &[u8], tags: &[u8], value: Bytes) -> Self {
         let capacity = value.len();
-        Self { key: key.into(), tags: tags.into(), value, capacity }
+        Self { key: key.into(), tags: tags.into(), value, capacity, queue: QueueName::Small }
     }
 
     /// Heap bytes that this entry accounts for.
@@ -46,6 +50,8 @@ pub(crate) struct LargeValues {
     slots: Vec<Option<Large>>,
     vacant: Vec<u32>,
     bytes: usize,
+    /// The part of `bytes` whose records stand in each queue.
+    standing: [usize; 3],
 }
 
 impl LargeValues {
@@ -54,8 +60,42 @@ impl LargeValues {
         self.bytes
     }
 
+    /// Heap bytes of the values whose records stand in a queue.
+    pub(crate) fn standing(&self, queue: QueueName) -> usize {
+        self.standing[queue as usize]
+    }
+
+    fn count_in(&mut self, queue: QueueName, bytes: usize) {
+        self.bytes += bytes;
+        self.standing[queue as usize] += bytes;
+    }
+
+    fn count_out(&mut self, queue: QueueName, bytes: usize) {
+        self.bytes -= bytes;
+        self.standing[queue as usize] -= bytes;
+    }
+
+    /// Notes in which queue the value's record stands from now on.
+    pub(crate) fn stand(&mut self, number: u32, queue: QueueName) {
+        let Some(large) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
+        let bytes = large.bytes();
+        let before = std::mem::replace(&mut large.queue, queue);
+        self.standing[before as usize] -= bytes;
+        self.standing[queue as usize] += bytes;
+    }
+
+    /// Notes that the kept queue went to the main one.
+    pub(crate) fn release_kept(&mut self) {
+        for large in self.slots.iter_mut().flatten().filter(|large| large.queue == QueueName::Kept) {
+            large.queue = QueueName::Main;
+        }
+        self.standing[QueueName::Main as usize] +=
+            std::mem::take(&mut self.standing[QueueName::Kept as usize]);
+    }
+
+    /// Takes a value in, as one whose record stands in the small queue.
     pub(crate) fn add(&mut self, large: Large) -> u32 {
-        self.bytes += large.bytes();
+        self.count_in(large.queue, large.bytes());
         match self.vacant.pop() {
             Some(number) => {
                 self.slots[number as usize] = Some(large);
@@ -74,7 +114,7 @@ impl LargeValues {
 
     pub(crate) fn remove(&mut self, number: u32) -> Option<Large> {
         let large = self.slots.get_mut(number as usize)?.take()?;
-        self.bytes -= large.bytes();
+        self.count_out(large.queue, large.bytes());
         self.vacant.push(number);
         Some(large)
     }
@@ -91,7 +131,7 @@ impl LargeValues {
     /// Lets `change` alter a value in place, without a copy unless a reply still refers to it.
     pub(crate) fn alter(&mut self, number: u32, change: impl FnOnce(&mut BytesMut)) {
         let Some(large) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
-        self.bytes -= large.bytes();
+        let (queue, before) = (large.queue, large.bytes());
         let mut value = std::mem::take(&mut large.value).try_into_mut().unwrap_or_else(|shared| {
             let mut own = BytesMut::with_capacity(shared.len());
             own.extend_from_slice(&shared);
@@ -100,7 +140,9 @@ impl LargeValues {
         change(&mut value);
         large.capacity = value.capacity().max(value.len());
         large.value = value.freeze();
-        self.bytes += large.bytes();
+        let after = large.bytes();
+        self.count_out(queue, before);
+        self.count_in(queue, after);
     }
 }
 
@@ -117,8 +159,13 @@ mod tests {
         values.alter(number, |value| value.extend_from_slice(&[2; 100_000]));
         assert!(values.bytes() >= 105_000);
         assert_eq!(values.get(number).map(|l| l.value.len()), Some(105_000));
+        values.stand(number, QueueName::Main);
+        assert_eq!(
+            (values.standing(QueueName::Small), values.standing(QueueName::Main)),
+            (0, values.bytes())
+        );
         values.remove(number);
-        assert_eq!(values.bytes(), 0);
+        assert_eq!((values.bytes(), values.standing(QueueName::Main)), (0, 0));
     }
 
     #[test]

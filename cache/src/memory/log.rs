@@ -67,7 +67,8 @@ impl Log {
 
     /// Bytes of dead records that no hand will pass soon.
     pub(crate) fn waste(&self) -> usize {
-        self.filled - self.live - self.small.hand - self.main.hand - self.kept.hand
+        // A record that a hand has passed but nobody has decided on yet is counted as living as well.
+        (self.filled - self.live).saturating_sub(self.small.hand + self.main.hand + self.kept.hand)
     }
 
     pub(crate) fn queue(&self, name: QueueName) -> &Queue {
@@ -285,14 +286,18 @@ impl Log {
     ///
     /// The caller kills or carries what still lives before it asks again.
     pub(crate) fn take(&mut self, queue: QueueName) -> Option<u32> {
+        let location = self.head(queue)?;
+        self.queue_mut(queue).hand += self.record(location).len();
+        Some(location)
+    }
+
+    /// The next record at the head of a queue, living or dead, left where it is; `None` when the queue is empty.
+    pub(crate) fn head(&mut self, queue: QueueName) -> Option<u32> {
         loop {
             let row = self.queue(queue);
             let number = *row.order.front()?;
             let hand = row.hand;
-            let segment = self.segment(number as usize);
-            if hand < segment.filled {
-                let len = Record(&segment.data[hand..]).len();
-                self.queue_mut(queue).hand += len;
+            if hand < self.segment(number as usize).filled {
                 return Some(self.geometry.location(number as usize, hand));
             }
             if self.queue(queue).open == Some(number) {

@@ -29,8 +29,11 @@ pub(crate) const RECORD_MAX: usize =
 const FREQUENCY: u8 = 0b0000_0011;
 const HAS_DEADLINE: u8 = 0b0000_0100;
 const IS_LARGE: u8 = 0b0000_1000;
-const HAS_TAGS: u8 = 0b0001_0000;
-const HAS_ORDINAL: u8 = 0b0010_0000;
+/// Reads since somebody last asked for them, up to three: see [`take_touches`].
+const TOUCHES: u8 = 0b0011_0000;
+const TOUCH: u8 = 0b0001_0000;
+const HAS_TAGS: u8 = 0b0100_0000;
+const HAS_ORDINAL: u8 = 0b1000_0000;
 
 const fn round(bytes: usize) -> usize {
     bytes.next_multiple_of(GRANULE)
@@ -49,6 +52,7 @@ pub(crate) struct Draft<'a> {
     /// Where it differs from the segment's.
     pub(crate) ordinal: Option<u32>,
     pub(crate) frequency: u8,
+    pub(crate) touches: u8,
 }
 
 /// A record's value: its bytes, or the number of a large one.
@@ -82,7 +86,8 @@ impl Draft<'_> {
         let has_deadline = if self.deadline.is_some() { HAS_DEADLINE } else { 0 };
         let has_ordinal = if self.ordinal.is_some() { HAS_ORDINAL } else { 0 };
         let has_tags = if self.tags.is_empty() { 0 } else { HAS_TAGS };
-        out[0] = flags | has_deadline | has_ordinal | has_tags | (self.frequency & FREQUENCY);
+        let counts = (self.frequency & FREQUENCY) | ((self.touches * TOUCH) & TOUCHES);
+        out[0] = flags | has_deadline | has_ordinal | has_tags | counts;
         out[1] = self.key.len() as u8;
         out[2..4].copy_from_slice(&value_len.to_le_bytes());
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
@@ -110,13 +115,18 @@ impl Draft<'_> {
 }
 
 /// A record as it lies in a segment; the slice may run on behind it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Record<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Record<'a> {
     #[inline]
     pub(crate) fn frequency(self) -> u8 {
         self.0[0] & FREQUENCY
+    }
+
+    #[inline]
+    pub(crate) fn touches(self) -> u8 {
+        (self.0[0] & TOUCHES) / TOUCH
     }
 
     #[inline]
@@ -230,16 +240,27 @@ impl<'a> Record<'a> {
             tags: self.tags(),
             ordinal: self.ordinal(),
             frequency: self.frequency(),
+            touches: self.touches(),
         }
     }
 }
 
-/// Counts a read, up to three.
+/// Counts a read, up to three, and a touch, up to three. A record that is full of both is not written to.
 #[inline]
 pub(crate) fn bump_frequency(record: &mut [u8]) {
-    if record[0] & FREQUENCY < FREQUENCY {
-        record[0] += 1;
+    let flags = record[0];
+    let read = u8::from(flags & FREQUENCY != FREQUENCY);
+    let touch = if flags & TOUCHES == TOUCHES { 0 } else { TOUCH };
+    if read | touch != 0 {
+        record[0] = flags + read + touch;
     }
+}
+
+/// How often the record was read since this was last asked.
+pub(crate) fn take_touches(record: &mut [u8]) -> u8 {
+    let touches = Record(record).touches();
+    record[0] &= !TOUCHES;
+    touches
 }
 
 /// Sets how often the record counts as read.
@@ -262,6 +283,7 @@ mod tests {
             tags: b"\x03red\x04blue",
             ordinal: Some(9),
             frequency: 2,
+            touches: 0,
         };
         let mut bytes = vec![0xAA; draft.len() + 9];
         draft.write(&mut bytes);
@@ -276,6 +298,8 @@ mod tests {
         bump_frequency(&mut bytes);
         bump_frequency(&mut bytes);
         assert_eq!(Record(&bytes).frequency(), 3);
+        assert_eq!((take_touches(&mut bytes), take_touches(&mut bytes)), (2, 0));
+        assert_eq!(Record(&bytes).payload(), Payload::Inline(b"value"));
     }
 
     #[test]
@@ -288,6 +312,7 @@ mod tests {
             tags: b"",
             ordinal: None,
             frequency: 0,
+            touches: 0,
         };
         let mut bytes = vec![0; draft.len()];
         draft.write(&mut bytes);

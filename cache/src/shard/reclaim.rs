@@ -6,6 +6,7 @@ use crate::clock::{Millis, boot_nanos};
 use crate::index::Index;
 use crate::memory::ghost::Ghost;
 use crate::memory::log::Log;
+use crate::memory::sketch::Sketch;
 
 /// A segment that held something due is not walked again for so long,
 const WALK_AGAIN_MS: u64 = 1_000;
@@ -55,6 +56,7 @@ impl Shard {
         self.watches.touch_all();
         self.stats.abandoned += 1;
         self.ghost = Ghost::default();
+        self.sketch = Sketch::default();
         self.walking = false;
         self.bury_everything();
     }
@@ -72,6 +74,8 @@ impl Shard {
         });
         self.log.set_newest(newest);
         self.end_sweep(newest);
+        // The rule in force has proved itself on what was flushed, and stays until another does.
+        self.trial.begin_anew();
         self.dead.clear();
         self.sweep_from = None;
     }

@@ -1,0 +1,216 @@
+//! The trial: all rules side by side in miniature, on a sample of the keys, to tell which of them misses least.
+//!
+//! The sample is a range of hashes, so it is also a range of the index, and each miniature is a cache of the sample's part of
+//! the memory. Misses reach it as they happen. Hits do not, since a hit has no time for this: records count their touches, and
+//! those of the sample are collected when a miniature's hand comes to the key, when the record is evicted, and by a walk over
+//! the sample that goes on a little with every miss.
+
+use std::collections::HashMap;
+
+use super::miniature::{self, Miniature};
+use super::rule::Rule;
+
+/// Entries in the sample: between half of this and twice this.
+const SAMPLE: usize = 1024;
+/// Slots walked over with every miss in the sample.
+pub(super) const WALK: usize = 64;
+/// After each walk over the sample misses count for a part less,
+const FORGET: u32 = 128;
+/// but for a few, without which the walks of a small cache would tell too little.
+const MISSES_KEPT_MIN: u32 = 1500;
+/// Misses of a rule in force before it is compared.
+const MISSES_MIN: u32 = 64;
+/// Another rule must miss less by so many of 256 parts. What the cache does colours what the trial sees, so each change asks
+/// for more of the next one, up to a limit; that wears off a part at a time.
+const BETTER_BY: u32 = 12;
+const BETTER_BY_FIRST: u32 = 24;
+const BETTER_BY_MAX: u32 = 40;
+/// Walks over the sample after which one part has worn off.
+const WEAR: u32 = 128;
+
+/// A key of the sample.
+#[derive(Debug)]
+pub(super) struct Cell {
+    pub(super) bytes: u32,
+    /// For each rule where its miniature holds the key, and how often it was read there.
+    pub(super) marks: [u8; Rule::ALL.len()],
+}
+
+/// A read or a miss of a key of the sample.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Access {
+    pub(super) hash: u32,
+    pub(super) bytes: u32,
+    pub(super) times: u8,
+}
+
+#[derive(Debug)]
+pub(super) struct Trial {
+    in_force: usize,
+    /// The sample is all hashes up to this.
+    last: u32,
+    halvings: u32,
+    is_awake: bool,
+    /// Bytes that each miniature may hold.
+    room: usize,
+    cells: HashMap<u32, Cell>,
+    miniatures: [Miniature; Rule::ALL.len()],
+    /// Where the walk over the sample goes on.
+    cursor: u32,
+    /// By how many of 256 parts another rule must be better now.
+    better_by: u32,
+    walks: u32,
+    /// Reads of keys that a miniature has dropped, to be counted as misses there.
+    late: Vec<(usize, Access)>,
+}
+
+impl Default for Trial {
+    fn default() -> Self {
+        Self {
+            in_force: Rule::ALL.iter().position(|&rule| rule == Rule::Balance).unwrap_or_default(),
+            last: u32::MAX,
+            halvings: 0,
+            is_awake: false,
+            room: 0,
+            cells: HashMap::new(),
+            miniatures: Rule::ALL.map(Miniature::new),
+            cursor: 0,
+            better_by: BETTER_BY_FIRST,
+            walks: 0,
+            late: Vec::new(),
+        }
+    }
+}
+
+impl Trial {
+    /// The rule in force.
+    pub(super) fn rule(&self) -> Rule {
+        Rule::ALL[self.in_force]
+    }
+
+    /// Heap bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let cells = self.cells.capacity() * (size_of::<(u32, Cell)>() + 1) * 8 / 7;
+        cells + self.miniatures.iter().map(Miniature::bytes).sum::<usize>()
+    }
+
+    /// Whether a key belongs to the sample of a trial that is on.
+    pub(super) fn samples(&self, hash: u32) -> bool {
+        self.is_awake && hash <= self.last
+    }
+
+    /// Forgets the sample: the next eviction begins anew.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self { in_force: self.in_force, ..Self::default() };
+    }
+
+    /// Tells the trial how much the cache holds; it begins with the first eviction, and anew when its sample fits no longer.
+    pub(super) fn fit(&mut self, entries: usize, bytes: usize) {
+        let sampled = entries >> self.halvings;
+        let fits = sampled <= SAMPLE * 2 && (sampled >= SAMPLE / 2 || self.halvings == 0);
+        if !self.is_awake || !fits {
+            let halvings = (entries / SAMPLE).max(1).ilog2();
+            *self = Self {
+                in_force: self.in_force,
+                last: u32::MAX >> halvings,
+                halvings,
+                is_awake: true,
+                ..Self::default()
+            };
+        }
+        self.room = bytes >> self.halvings;
+    }
+
+    /// Takes part in a miss: the key was not there, and is stored now.
+    pub(super) fn fill(&mut self, hash: u32, bytes: usize, touches: &mut dyn FnMut(u32) -> u8) {
+        self.read(Access { hash, bytes: bytes.min(u32::MAX as usize) as u32, times: 1 }, touches);
+    }
+
+    /// Counts reads of a key of the sample.
+    pub(super) fn touched(&mut self, hash: u32, bytes: usize, times: u8, touches: &mut dyn FnMut(u32) -> u8) {
+        self.read(Access { hash, bytes: bytes.min(u32::MAX as usize) as u32, times }, touches);
+    }
+
+    fn read(&mut self, access: Access, touches: &mut dyn FnMut(u32) -> u8) {
+        self.note(access);
+        // Making room for what came back may find more that was read meanwhile.
+        while let Some((number, access)) = self.late.pop() {
+            self.miss(number, access, touches);
+        }
+    }
+
+    /// Counts reads in the miniatures that hold the key; for the others they are late.
+    fn note(&mut self, access: Access) {
+        let absent = [0; Rule::ALL.len()];
+        let marks = self.cells.get_mut(&access.hash).map_or(absent, |cell| {
+            cell.marks
+                .iter_mut()
+                .filter(|mark| **mark != 0)
+                .for_each(|mark| miniature::read(mark, access.times));
+            cell.marks
+        });
+        self.late
+            .extend((0..marks.len()).filter(|&number| marks[number] == 0).map(|number| (number, access)));
+    }
+
+    fn miss(&mut self, number: usize, access: Access, touches: &mut dyn FnMut(u32) -> u8) {
+        if self.cells.get(&access.hash).is_some_and(|cell| cell.marks[number] != 0) {
+            return self.note_in(number, access);
+        }
+        self.miniatures[number].misses += 1;
+        if access.bytes as usize > self.room {
+            return;
+        }
+        while self.miniatures[number].held() + access.bytes as usize > self.room {
+            // What was read since the hand last came by is to be known before it judges.
+            for hash in self.miniatures[number].heads().into_iter().flatten() {
+                let times = touches(hash);
+                if times > 0
+                    && let Some(cell) = self.cells.get(&hash)
+                {
+                    self.note(Access { hash, bytes: cell.bytes, times });
+                }
+            }
+            if !self.miniatures[number].step(number, &mut self.cells) {
+                break;
+            }
+        }
+        let mark = self.miniatures[number].enter(access);
+        let cell = self.cells.entry(access.hash).or_insert(Cell { bytes: access.bytes, marks: [0; 3] });
+        cell.marks[number] = mark;
+    }
+
+    fn note_in(&mut self, number: usize, access: Access) {
+        if let Some(cell) = self.cells.get_mut(&access.hash) {
+            miniature::read(&mut cell.marks[number], access.times);
+        }
+    }
+
+    /// Where to walk on, at most up to the second hash.
+    pub(super) fn walk_from(&self) -> (u32, u32) {
+        (self.cursor, self.last)
+    }
+
+    /// Notes how far the walk has come; at its end the rules are compared. True if another one is in force now.
+    pub(super) fn walked(&mut self, next: Option<u32>) -> bool {
+        self.cursor = next.filter(|&next| next <= self.last).unwrap_or(0);
+        if self.cursor > 0 {
+            return false;
+        }
+        let best = (0..Rule::ALL.len()).min_by_key(|&number| self.miniatures[number].misses).unwrap_or(0);
+        let (least, now) = (self.miniatures[best].misses, self.miniatures[self.in_force].misses);
+        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() < now;
+        if now >= MISSES_KEPT_MIN {
+            self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
+        }
+        self.walks += 1;
+        if self.walks.is_multiple_of(WEAR) {
+            self.better_by = (self.better_by - 1).max(BETTER_BY);
+        }
+        if is_better {
+            self.in_force = best;
+            self.better_by = (self.better_by + BETTER_BY).min(BETTER_BY_MAX);
+        }
+        is_better
+    }
+}
