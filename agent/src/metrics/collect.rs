@@ -50,6 +50,7 @@ fn cache(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     one(declared::GHOST_ADMISSIONS, stats.ghost_admissions);
     one(declared::DELETIONS, stats.deletions);
     one(declared::FLUSHED, stats.flushed);
+    one(declared::RULE_CHANGES, stats.rule_changes);
     one(declared::INVALIDATED, stats.invalidated);
     one(declared::FILLS_REFUSED, stats.fills_refused);
     one(declared::FILLS_UNMATCHED, stats.fills_unmatched);

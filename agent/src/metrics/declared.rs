@@ -48,6 +48,8 @@ declare! {
         "Fills whose key had been evicted lately, which therefore skip probation.");
     EVICTIONS = counter("larder_cache_evictions_total",
         "Entries evicted for room, by reason: probation (hardly read since they came) or capacity (read, but not lately).");
+    RULE_CHANGES = counter("larder_cache_rule_changes_total",
+        "How often eviction went over to another of its rules, since that would have had more hits lately.");
     EXPIRIES = counter("larder_cache_expiries_total",
         "Entries past their deadline, by how they were found: access (somebody asked for them) or reclaim (in the background).");
     DELETIONS = counter("larder_cache_deletions_total", "Entries deleted by command.");
