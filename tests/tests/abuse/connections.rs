@@ -18,6 +18,7 @@ const IDLE_BYTES: usize = 4096;
 
 #[test]
 fn ten_thousand_connections_half_idle() {
+    let _alone = super::alone_with_a_crowd();
     assert!(raise_file_limit() > 10_500, "this test needs 10,500 open files: raise `ulimit -Hn`");
     let arena = Arena::new();
     let before = arena.agent.rss_bytes();

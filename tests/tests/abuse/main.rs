@@ -31,3 +31,9 @@ fn thoroughly() -> bool {
 fn amount(usually: usize, long: usize) -> usize {
     if thoroughly() { long } else { usually }
 }
+
+/// Waits until no other test of this process holds thousands of connections: together they would run out of files.
+fn alone_with_a_crowd() -> std::sync::MutexGuard<'static, ()> {
+    static CROWD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    CROWD.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -82,6 +82,7 @@ fn answers_read_slowly_come_whole() {
 /// Answers that fit the sockets' own buffers: the agent has sent them, the kernel holds them, on the agent's account.
 #[test]
 fn answers_that_only_the_kernel_holds() {
+    let _alone = super::alone_with_a_crowd();
     let (arena, count) = crowded_arena();
     let mut clients = Vec::new();
     for _ in 0..count {
@@ -95,6 +96,7 @@ fn answers_that_only_the_kernel_holds() {
 /// Answers that went out whole, so that no connection has anything left to send.
 #[test]
 fn short_answers_that_only_the_kernel_holds() {
+    let _alone = super::alone_with_a_crowd();
     let (arena, count) = crowded_arena();
     arena.agent.client().command(&[b"SET", &b"short"[..], &[b'x'; 4000]]).expect("a reply");
     let mut clients: Vec<_> = (0..count).map(|_| Rude::new(&arena.agent)).collect();
@@ -146,6 +148,7 @@ fn who_reads_among_those_who_do_not_gets_all() {
 /// The clients are there before there is anything to read; then all ask.
 #[test]
 fn a_crowd_asks_and_does_not_read() {
+    let _alone = super::alone_with_a_crowd();
     let (arena, count) = crowded_arena();
     let mut clients: Vec<_> = (0..count).map(|_| Rude::new(&arena.agent)).collect();
     for client in &mut clients {
@@ -157,6 +160,7 @@ fn a_crowd_asks_and_does_not_read() {
 /// Connections that the agent has closed, and whose client keeps its descriptors and reads nothing.
 #[test]
 fn closed_connections_that_are_kept_and_never_read() {
+    let _alone = super::alone_with_a_crowd();
     let mut arena = arena();
     arena.keep_one_prober_connection();
     // Some end by themselves, having said all that they will say; the others are closed for what they do not read.
