@@ -5,7 +5,6 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-
     /// The sequence of a part of the run.
     pub(crate) fn of(seed: u64, life: u64, part: u64) -> Self {
         let mut random = Self(seed ^ life.rotate_left(24) ^ part.rotate_left(48));
