@@ -61,14 +61,10 @@ fn run(plan: Plan) -> World {
     world
 }
 
-fn violations(world: &World) -> u64 {
-    world.findings().map(|findings| findings.violations).sum()
-}
-
 #[test]
 fn no_end_of_the_agent_brings_back_what_is_gone() {
     let world = run(Plan { seed: seed(), cycles: cycles(), damage: false, lie: None });
-    assert_eq!(violations(&world), 0, "printed above");
+    assert_eq!(world.violations(), 0, "printed above");
     if has_disk() {
         let residents = &world.residents;
         assert!(residents.after_termination.is_at_least(99), "{:?}", residents.after_termination);
@@ -82,7 +78,7 @@ fn nor_do_damaged_files() {
         return println!("not run: the agent has no disk tier");
     }
     let world = run(Plan { seed: seed(), cycles: cycles().div_ceil(2), damage: true, lie: None });
-    assert_eq!(violations(&world), 0, "printed above");
+    assert_eq!(world.violations(), 0, "printed above");
 }
 
 /// The test's own test: what is put back behind the checker's back is found, whoever's it was.
@@ -92,6 +88,15 @@ fn a_value_that_is_put_back_is_found() {
         let world = run(Plan { seed: seed(), cycles: 2, damage: false, lie: Some(lie) });
         assert!(world.lies > 0, "nothing was put back: {lie:?}");
         assert!(world.violations_of(lie) > 0, "{} lies to {lie:?} were not found", world.lies);
-        assert_eq!(world.violations_of(lie), violations(&world), "nobody else was lied to");
+        assert_eq!(world.violations_of(lie), world.violations(), "nobody else was lied to");
+    }
+}
+
+/// The same for a restart that forgets what was done last.
+#[test]
+fn a_restart_that_forgets_is_found() {
+    let world = run(Plan { seed: seed(), cycles: 6, damage: false, lie: Some(Lie::Restart) });
+    for lie in [Lie::Owned, Lie::Shared, Lie::Fills, Lie::Versions] {
+        assert!(world.violations_of(lie) > 0, "{} values put back were not found: {lie:?}", world.lies);
     }
 }

@@ -202,3 +202,6 @@ fn brief(reply: Option<&Value>) -> String {
     text.truncate(text.floor_char_boundary(80));
     text
 }
+
+#[cfg(test)]
+mod tests;

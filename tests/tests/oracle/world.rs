@@ -4,6 +4,7 @@ use std::thread::{scope, sleep};
 use std::time::Duration;
 
 use super::clients::fills::Fills;
+use super::clients::liar::Snapshot;
 use super::clients::owner::Owner;
 use super::clients::residents::Residents;
 use super::clients::shared::{self, Shared};
@@ -16,6 +17,8 @@ use super::subject::{End, Subject, has_disk};
 
 /// The databases of those that own theirs.
 const OWNED: [[u32; 2]; 3] = [[4, 5], [6, 7], [8, 9]];
+/// After so many violations a run ends.
+const ENOUGH: u64 = 20;
 const SHARERS: u64 = 3;
 const LOADERS: u64 = 2;
 
@@ -37,6 +40,8 @@ pub(crate) enum Lie {
     Shared,
     Fills,
     Versions,
+    /// In all of them, by a restart that brings back what was there at some moment of the life before.
+    Restart,
 }
 
 /// All that is known of an agent's contents.
@@ -53,6 +58,7 @@ pub(crate) struct World {
     pub(crate) emptied: u64,
     pub(crate) damaged: u64,
     pub(crate) lies: u64,
+    remembered: Snapshot,
 }
 
 impl World {
@@ -70,6 +76,7 @@ impl World {
             emptied: 0,
             damaged: 0,
             lies: 0,
+            remembered: Snapshot::new(),
         }
     }
 
@@ -77,7 +84,7 @@ impl World {
     pub(crate) fn run(&mut self) {
         for number in 1..=self.plan.cycles {
             self.cycle(number);
-            if self.findings().map(|findings| findings.violations).sum::<u64>() > 20 {
+            if self.plan.lie.is_none() && self.violations() > ENOUGH {
                 break;
             }
         }
@@ -89,6 +96,10 @@ impl World {
         owners.chain(others).chain([&self.residents.findings])
     }
 
+    pub(crate) fn violations(&self) -> u64 {
+        self.findings().map(|findings| findings.violations).sum()
+    }
+
     /// What was found of the kind that was lied to.
     pub(crate) fn violations_of(&self, lie: Lie) -> u64 {
         match lie {
@@ -96,6 +107,7 @@ impl World {
             Lie::Shared => self.shared.findings.violations,
             Lie::Fills => self.fills.findings.violations,
             Lie::Versions => self.versions.findings.violations,
+            Lie::Restart => self.violations(),
         }
     }
 
@@ -124,7 +136,7 @@ impl World {
             unclean.due,
             percent(unclean.hits, unclean.due),
             self.versions.lost,
-            self.findings().map(|findings| findings.violations).sum::<u64>(),
+            self.violations(),
         );
         for shown in self.findings().flat_map(Findings::shown) {
             text.push_str("\n\n");
@@ -135,7 +147,9 @@ impl World {
 
     fn cycle(&mut self, number: u64) {
         let workers = 1 + self.random.below(2);
-        self.subject.start(workers);
+        let agent = self.subject.start(workers);
+        liar::put_back(&mut agent.client(), &self.remembered);
+        self.lies += self.remembered.len() as u64;
         let end = match self.random.below(8) {
             0 | 1 => End::Terminate,
             2 => End::KillWhileTerminating(Duration::from_micros(self.random.below(20_000))),
@@ -163,7 +177,7 @@ impl World {
     fn live(&mut self, life: &Life, lasts: Duration, end: End, has_ballast: bool, empties: bool) {
         let (subject, fills, plan) = (&mut self.subject, &self.fills, self.plan);
         let (owners, versions, residents) = (&mut self.owners, &mut self.versions, &mut self.residents);
-        let (sharers, fillers, lies) = scope(|threads| {
+        let (sharers, fillers, (lies, remembered)) = scope(|threads| {
             for owner in owners.iter_mut() {
                 threads.spawn(|| owner.live(life));
             }
@@ -177,7 +191,7 @@ impl World {
             let mut fillers: Vec<_> =
                 (0..LOADERS).map(|number| threads.spawn(move || fills.load(life, number))).collect();
             fillers.push(threads.spawn(|| fills.purge(life, 0)));
-            let liar = plan.lie.map(|lie| threads.spawn(move || lie_to(lie, life)));
+            let liar = plan.lie.map(|lie| threads.spawn(move || lie_to(lie, life, lasts)));
             sleep(lasts);
             if empties {
                 life.halt();
@@ -189,9 +203,10 @@ impl World {
             let join = "a client does not panic";
             let sharers: Vec<_> = sharers.into_iter().map(|thread| thread.join().expect(join)).collect();
             let fillers: Vec<_> = fillers.into_iter().map(|thread| thread.join().expect(join)).collect();
-            (sharers, fillers, liar.map_or(0, |thread| thread.join().expect(join)))
+            (sharers, fillers, liar.map(|thread| thread.join().expect(join)).unwrap_or_default())
         });
         self.lies += lies;
+        self.remembered = remembered;
         self.shared.settle(sharers);
         self.fills.settle(fillers);
         if empties {
@@ -214,12 +229,21 @@ impl World {
     }
 }
 
-fn lie_to(lie: Lie, life: &Life) -> u64 {
+/// Lies until the life's end; returns how often, or what is to be put back in the next.
+fn lie_to(lie: Lie, life: &Life, lasts: Duration) -> (u64, Snapshot) {
+    let owned = || (OWNED[0][0], Owner::names());
+    let shared = || (shared::DATABASE, Shared::names());
+    let fills = || (fills::DATABASE, Fills::names());
+    let versions = || (versions::DATABASE, Versions::names());
     let (database, names) = match lie {
-        Lie::Owned => (OWNED[0][0], Owner::names()),
-        Lie::Shared => (shared::DATABASE, Shared::names()),
-        Lie::Fills => (fills::DATABASE, Fills::names()),
-        Lie::Versions => (versions::DATABASE, Versions::names()),
+        Lie::Owned => owned(),
+        Lie::Shared => shared(),
+        Lie::Fills => fills(),
+        Lie::Versions => versions(),
+        Lie::Restart => {
+            sleep(lasts / 2);
+            return (0, liar::remember(life, &[owned(), shared(), fills(), versions()]));
+        }
     };
-    liar::live(life, database, &names)
+    (liar::live(life, database, &names), Snapshot::new())
 }
