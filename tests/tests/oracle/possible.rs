@@ -105,12 +105,16 @@ impl Possible {
         let unexplained = || Err(format!("the reply {reply:?} cannot be explained"));
         match command {
             Command::Rename(from, to) => {
-                let moved = self.alive(database, *from, at);
+                let mut moved = self.alive(database, *from, at);
                 if reply.is_some_and(Value::is_error) {
                     return Ok(());
                 }
                 let explained = is(Told::Ok) && (reply.is_none() || !moved.is_empty());
                 self.databases[database].insert(*from, Vec::new());
+                // Without a reply it may have found nothing to move.
+                if reply.is_none() {
+                    moved.extend(self.alive(database, *to, at));
+                }
                 self.databases[database].insert(*to, moved);
                 if explained { Ok(()) } else { unexplained() }
             }
@@ -118,8 +122,11 @@ impl Possible {
                 if reply.is_some_and(|reply| Told::Int(0).is(reply)) {
                     return Ok(());
                 }
-                let copied = self.alive(database, *from, at);
+                let mut copied = self.alive(database, *from, at);
                 let explained = is(Told::Int(1)) && (reply.is_none() || !copied.is_empty());
+                if reply.is_none() {
+                    copied.extend(self.alive(database, *to, at));
+                }
                 self.databases[database].insert(*to, copied);
                 if explained { Ok(()) } else { unexplained() }
             }

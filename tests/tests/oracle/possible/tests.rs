@@ -118,3 +118,23 @@ fn tags_stay_with_what_carries_them() {
     let late = (Command::Tag(KEY, 3), Some(Value::Int(1)));
     assert_eq!(unexplained(&[replaced, late, purge, get(KEY)]), [3]);
 }
+
+#[test]
+fn what_was_not_answered_may_have_found_nothing() {
+    let other = Command::SetMany(vec![(OTHER, b"b".to_vec())]);
+    for command in [Command::Rename(KEY, OTHER), Command::Copy { from: KEY, to: OTHER, replace: false }] {
+        for (database_swapped, value) in [(true, "b"), (false, "a"), (false, "b")] {
+            let mut possible = Possible::default();
+            possible.run(0, &set("a", None, &[]), at(0), Some(&ok())).expect("explained");
+            possible.run(0, &other, at(1), Some(&ok())).expect("explained");
+            let mut then = possible.clone();
+            for command in [&command, &Command::Swap] {
+                then.run(0, command, at(2), None).expect("nothing was told");
+                possible.or(&then);
+            }
+            let read = Command::Get(OTHER);
+            let found = possible.run(usize::from(database_swapped), &read, at(3), Some(&bulk(value)));
+            assert!(found.is_ok(), "{command:?}: {found:?}");
+        }
+    }
+}
