@@ -21,7 +21,7 @@ pub(crate) fn name_of(key: Key) -> String {
 
 /// Whether the key's value is always a number.
 pub(crate) fn is_number(key: Key) -> bool {
-    key % 4 == 0
+    key.is_multiple_of(4)
 }
 
 /// A command; times are in milliseconds.

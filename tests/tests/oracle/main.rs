@@ -85,7 +85,7 @@ fn nor_do_damaged_files() {
 #[test]
 fn a_value_that_is_put_back_is_found() {
     for lie in [Lie::Owned, Lie::Shared, Lie::Fills, Lie::Versions] {
-        let world = run(Plan { seed: seed(), cycles: 2, damage: false, lie: Some(lie) });
+        let world = run(Plan { seed: seed(), cycles: 3, damage: false, lie: Some(lie) });
         assert!(world.lies > 0, "nothing was put back: {lie:?}");
         assert!(world.violations_of(lie) > 0, "{} lies to {lie:?} were not found", world.lies);
         assert_eq!(world.violations_of(lie), world.violations(), "nobody else was lied to");

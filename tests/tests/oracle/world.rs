@@ -155,7 +155,7 @@ impl World {
             2 => End::KillWhileTerminating(Duration::from_micros(self.random.below(20_000))),
             _ => End::Kill,
         };
-        let lasts = Duration::from_millis(if self.random.one_in(6) {
+        let lasts = Duration::from_millis(if self.random.one_in(6) && self.plan.lie.is_none() {
             self.random.below(60)
         } else {
             150 + self.random.below(450)

@@ -47,16 +47,16 @@ impl Owner {
         let Some(mut client) = life.connect(self.databases[0], &mut self.findings) else { return };
         let hits = self.findings.tally.hits;
         for database in 0..2 {
-            let all = (0..KEYS).flat_map(|key| [Command::Get(key), Command::Remaining(key)]).collect();
-            if !self.run(&mut client, life, database, all) {
+            let all = (0..KEYS).flat_map(|key| [Command::Get(key), Command::Remaining(key)]);
+            if !self.run(&mut client, life, database, &all.collect::<Vec<_>>()) {
                 return;
             }
         }
         self.findings.tally.hits_after_restart += self.findings.tally.hits - hits;
         while life.goes_on() {
             let database = random.place(2);
-            let batch = (0..=random.below(DEPTH)).map(|_| self.plan(&mut random, database)).collect();
-            if !self.run(&mut client, life, database, batch) {
+            let batch: Vec<_> = (0..=random.below(DEPTH)).map(|_| self.plan(&mut random, database)).collect();
+            if !self.run(&mut client, life, database, &batch) {
                 return;
             }
         }
@@ -67,7 +67,7 @@ impl Owner {
         client: &mut larder_tests::resp::Client,
         life: &Life,
         database: usize,
-        batch: Vec<Command>,
+        batch: &[Command],
     ) -> bool {
         let select = words(&["SELECT", &self.databases[database].to_string()]);
         let sent: Vec<Vec<Vec<u8>>> =

@@ -121,7 +121,7 @@ impl Versions {
         let line = crate::findings::brief(&command);
         let began = now();
         life.exchange(client, &[command], &mut self.findings, |_, _, at, reply| {
-            told = Some((at, reply.clone()))
+            told = Some((at, reply.clone()));
         });
         let at = told.as_ref().map_or(Span { sent: began, answered: now() }, |(at, _)| *at);
         let reply = told.map(|(_, reply)| reply);
