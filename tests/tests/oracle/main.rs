@@ -65,6 +65,7 @@ fn run(plan: Plan) -> World {
 fn no_end_of_the_agent_brings_back_what_is_gone() {
     let world = run(Plan { seed: seed(), cycles: cycles(), damage: false, lie: None });
     assert_eq!(world.violations(), 0, "printed above");
+    assert!(world.refused > 0, "no invalidation overtook a fill: the test does not test them");
     if has_disk() {
         let residents = &world.residents;
         assert!(residents.after_termination.is_at_least(99), "{:?}", residents.after_termination);

@@ -3,6 +3,8 @@
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
+use larder_tests::resp::Value;
+
 use super::clients::fills::Fills;
 use super::clients::liar::Snapshot;
 use super::clients::owner::Owner;
@@ -58,6 +60,8 @@ pub(crate) struct World {
     pub(crate) emptied: u64,
     pub(crate) damaged: u64,
     pub(crate) lies: u64,
+    /// Fills that an invalidation had overtaken.
+    pub(crate) refused: i64,
     remembered: Snapshot,
 }
 
@@ -76,6 +80,7 @@ impl World {
             emptied: 0,
             damaged: 0,
             lies: 0,
+            refused: 0,
             remembered: Snapshot::new(),
         }
     }
@@ -119,7 +124,8 @@ impl World {
         let mut text = format!(
             "{} cycles ({} killed, {} emptied whole, {} damaged), {} operations, {} not acknowledged, {} reads \
              checked, {} hits, {} of them after a restart; warm after SIGTERM: {} of {} ({:.1} %), after SIGKILL: \
-             {} of {} ({:.1} %); {} version counters lost; {} violations",
+             {} of {} ({:.1} %); {} version counters lost; {} fills refused; \
+             {} violations",
             self.plan.cycles,
             self.kills,
             self.emptied,
@@ -136,6 +142,7 @@ impl World {
             unclean.due,
             percent(unclean.hits, unclean.due),
             self.versions.lost,
+            self.refused,
             self.violations(),
         );
         for shown in self.findings().flat_map(Findings::shown) {
@@ -177,6 +184,7 @@ impl World {
     fn live(&mut self, life: &Life, lasts: Duration, end: End, has_ballast: bool, empties: bool) {
         let (subject, fills, plan) = (&mut self.subject, &self.fills, self.plan);
         let (owners, versions, residents) = (&mut self.owners, &mut self.versions, &mut self.residents);
+        let refused = &mut self.refused;
         let (sharers, fillers, (lies, remembered)) = scope(|threads| {
             for owner in owners.iter_mut() {
                 threads.spawn(|| owner.live(life));
@@ -193,6 +201,8 @@ impl World {
             fillers.push(threads.spawn(|| fills.purge(life, 0)));
             let liar = plan.lie.map(|lie| threads.spawn(move || lie_to(lie, life, lasts)));
             sleep(lasts);
+            let info = subject.agent().client().call("LARDER.INFO");
+            *refused += info.get("fills_refused").and_then(Value::int).unwrap_or_default();
             if empties {
                 life.halt();
             } else {
