@@ -1,0 +1,103 @@
+//! The oracle: no restart, crash or fault ever brings back a value that was deleted, overwritten, expired or invalidated, and a
+//! restart is warm nevertheless.
+//!
+//! Several kinds of clients work on the real agent, which is killed at random moments and started again over the same
+//! directory. Every value that any of them reads must be explainable by what was acknowledged before. A miss always is: a cache
+//! may lose. Where the agent has no disk tier each restart is empty, and nothing is asked of its warmth.
+//!
+//! `LARDER_ORACLE_SEED` is the seed that a failure prints: it repeats what the clients do and when the agent ends, as far as
+//! the machine's own timing lets it. `LARDER_ORACLE_CYCLES` is the number of lives; `LARDER_TESTS_ALL=1` makes it many.
+
+#![allow(
+    clippy::print_stdout,
+    reason = "figures that are reported and not asserted go to the test's own output"
+)]
+
+mod clients;
+mod command;
+mod commands;
+mod findings;
+mod life;
+mod moment;
+mod possible;
+mod random;
+mod register;
+mod subject;
+mod warm;
+mod world;
+
+use std::time::UNIX_EPOCH;
+
+use subject::has_disk;
+use world::{Lie, Plan, World};
+
+/// Some seconds.
+const CYCLES: u64 = 14;
+/// Minutes.
+const CYCLES_ALL: u64 = 1200;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+}
+
+/// A new one for every run, printed, so that any can be run again.
+fn seed() -> u64 {
+    let fresh = || UNIX_EPOCH.elapsed().expect("it is after 1970").subsec_nanos().into();
+    let seed = number("LARDER_ORACLE_SEED").unwrap_or_else(fresh);
+    println!("LARDER_ORACLE_SEED={seed}");
+    seed
+}
+
+fn cycles() -> u64 {
+    let is_long = std::env::var_os("LARDER_TESTS_ALL").is_some_and(|value| value == "1");
+    number("LARDER_ORACLE_CYCLES").unwrap_or(if is_long { CYCLES_ALL } else { CYCLES })
+}
+
+fn run(plan: Plan) -> World {
+    let mut world = World::new(plan);
+    world.run();
+    println!("{plan:?}\n{}", world.report());
+    world
+}
+
+#[test]
+fn no_end_of_the_agent_brings_back_what_is_gone() {
+    let world = run(Plan { seed: seed(), cycles: cycles(), damage: false, lie: None });
+    assert_eq!(world.violations(), 0, "printed above");
+    assert!(world.refused > 0, "no invalidation overtook a fill: the test does not test them");
+    if has_disk() {
+        let residents = &world.residents;
+        assert!(residents.after_termination.is_at_least(99), "{:?}", residents.after_termination);
+        assert!(residents.after_kill.is_at_least(95), "{:?}", residents.after_kill);
+    }
+}
+
+#[test]
+fn nor_do_damaged_files() {
+    if !has_disk() {
+        return println!("not run: the agent has no disk tier");
+    }
+    let world = run(Plan { seed: seed(), cycles: cycles().div_ceil(2), damage: true, lie: None });
+    assert_eq!(world.violations(), 0, "printed above");
+}
+
+/// The test's own test: what is put back behind the checker's back is found, whoever's it was.
+#[test]
+fn a_value_that_is_put_back_is_found() {
+    for lie in [Lie::Owned, Lie::Shared, Lie::Fills, Lie::Versions] {
+        let world = run(Plan { seed: seed(), cycles: 3, damage: false, lie: Some(lie) });
+        assert!(world.lies > 0, "nothing was put back: {lie:?}");
+        assert!(world.violations_of(lie) > 0, "{} lies to {lie:?} were not found", world.lies);
+        assert_eq!(world.violations_of(lie), world.violations(), "nobody else was lied to");
+    }
+}
+
+/// The same for a restart that forgets what was done last.
+#[test]
+fn a_restart_that_forgets_is_found() {
+    let world = run(Plan { seed: seed(), cycles: 6, damage: false, lie: Some(Lie::Restart) });
+    for lie in [Lie::Owned, Lie::Shared, Lie::Fills, Lie::Versions] {
+        assert!(world.violations_of(lie) > 0, "{} values put back were not found: {lie:?}", world.lies);
+    }
+}
