@@ -140,6 +140,14 @@ fn fit(number: i128, step: Step) -> Option<i64> {
     }
     match step.overflow {
         Overflow::Wrap => Some(extend(number as u64, step.width)),
+        // As in Redis, which looks for how far a value is under the highest one first, and wraps around in doing so.
+        Overflow::Saturate
+            if step.width.signed
+                && matches!(step.action, Action::Set(_))
+                && high - number > i128::from(i64::MAX) =>
+        {
+            Some(high as i64)
+        }
         Overflow::Saturate => Some(number.clamp(low, high) as i64),
         Overflow::Fail => None,
     }
