@@ -16,7 +16,16 @@ pub(crate) mod record;
 pub(crate) mod segment;
 pub(crate) mod sketch;
 
-/// Bytes that a record accounts for outside the log.
-pub(crate) fn large_bytes(values: &large::LargeValues, number: Option<u32>) -> usize {
-    number.and_then(|number| values.get(number)).map_or(0, large::Large::bytes)
+/// Bytes of a record and of what lies outside the log for it.
+#[inline]
+pub(crate) fn bytes_of(record: record::Record<'_>, large: Option<&large::Large>) -> usize {
+    record.len() + large.map_or(0, large::Large::bytes)
+}
+
+/// The encoded tags of a record, in it or outside the log.
+pub(crate) fn tags_of<'a>(record: record::Record<'a>, large: Option<&'a large::Large>) -> &'a [u8] {
+    match large {
+        Some(large) if !large.tags.is_empty() => &large.tags,
+        _ => record.tags(),
+    }
 }

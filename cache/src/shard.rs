@@ -183,6 +183,11 @@ impl Shard {
         record.key().is_empty() && self.outside_key(record.large()) == key.bytes
     }
 
+    /// What lies outside the log for a record.
+    fn large_of(&self, record: Record<'_>) -> Option<&Large> {
+        record.large().and_then(|number| self.large.get(number))
+    }
+
     fn outside_key(&self, large: Option<u32>) -> &[u8] {
         large.and_then(|number| self.large.get(number)).map_or(&[], |large| &large.key)
     }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::clock::Millis;
 use crate::memory::large::Large;
 use crate::memory::record::Record;
+use crate::memory::{bytes_of, tags_of};
 use crate::tags::Tags;
 
 /// A value to be stored.
@@ -88,8 +89,7 @@ impl View<'_> {
     /// The tags that it carries.
     #[must_use]
     pub fn tags(&self) -> Tags {
-        let outside = self.large.map_or(&[][..], |large| &large.tags);
-        Tags::from_encoded(if outside.is_empty() { self.record.tags() } else { outside })
+        Tags::from_encoded(tags_of(self.record, self.large))
     }
 
     /// How often it was read since it last moved, counted up to three.
@@ -101,7 +101,7 @@ impl View<'_> {
     /// Bytes of its record and value, without its share of the index.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.record.len() + self.large.map_or(0, Large::bytes)
+        bytes_of(self.record, self.large)
     }
 }
 

@@ -1,9 +1,31 @@
 //! `RENAME`, `RENAMENX` and `COPY`.
 
-use larder_cache::{Deadline, NewTags, NewValue};
+use bytes::Bytes;
+use larder_cache::{Deadline, Key, NewTags, NewValue, Tags};
 
 use super::failure::{Failure, NO_SUCH_KEY, SYNTAX};
 use super::outcome::{Call, Result};
+
+/// All of an entry that goes along when it is copied or moved.
+struct Whole {
+    value: Bytes,
+    deadline: Deadline,
+    tags: Tags,
+}
+
+fn read_whole(call: &mut Call<'_, '_, '_>, key: &Key<'_>) -> Option<Whole> {
+    call.section.peek(key).map(|view| Whole {
+        value: view.value.to_bytes(),
+        deadline: view.deadline.map_or(Deadline::None, Deadline::At),
+        tags: view.tags(),
+    })
+}
+
+fn store_whole(call: &mut Call<'_, '_, '_>, key: &Key<'_>, whole: Whole) -> Result {
+    let Whole { value, deadline, tags } = whole;
+    call.section.set_tagged(key, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
+    Ok(())
+}
 
 pub(super) fn rename(call: &mut Call<'_, '_, '_>) -> Result {
     move_over(call)?;
@@ -17,11 +39,9 @@ fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(to) {
         return if call.section.peek(from).is_some() { Ok(()) } else { Err(NO_SUCH_KEY) };
     }
-    let found = call.section.peek(from).map(|view| (view.value.to_bytes(), view.deadline, view.tags()));
-    let (value, deadline, tags) = found.ok_or(NO_SUCH_KEY)?;
-    let deadline = deadline.map_or(Deadline::None, Deadline::At);
+    let whole = read_whole(call, from).ok_or(NO_SUCH_KEY)?;
     // Stored first and removed then: if there is no room for it, it is still where it was.
-    call.section.set_tagged(to, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
+    store_whole(call, to, whole)?;
     call.section.remove(from);
     Ok(())
 }
@@ -58,13 +78,12 @@ pub(super) fn copy(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(&to) {
         return Err(Failure::new("ERR source and destination objects are the same"));
     }
-    let found = call.section.peek(&from).map(|view| (view.value.to_bytes(), view.deadline, view.tags()));
-    let Some((value, deadline, tags)) = found.filter(|_| replace || call.section.peek(&to).is_none()) else {
+    let found = read_whole(call, &from);
+    let Some(whole) = found.filter(|_| replace || call.section.peek(&to).is_none()) else {
         call.reply.int(0);
         return Ok(());
     };
-    let deadline = deadline.map_or(Deadline::None, Deadline::At);
-    call.section.set_tagged(&to, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
+    store_whole(call, &to, whole)?;
     call.reply.int(1);
     Ok(())
 }

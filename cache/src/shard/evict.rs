@@ -244,7 +244,7 @@ impl Shard {
     /// Bytes of a record and its large value.
     pub(super) fn weight_at(&self, location: u32) -> usize {
         let record = self.log.record(location);
-        record.len() + crate::memory::large_bytes(&self.large, record.large())
+        crate::memory::bytes_of(record, self.large_of(record))
     }
 
     /// Rewrites one wasteful segment whenever as much has died as that will win back.

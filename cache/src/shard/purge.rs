@@ -21,14 +21,16 @@ pub(crate) enum Fill {
     Refused,
 }
 
+/// What a key is judged by, if it carries these tags.
+fn subject<'a>(key: &Key<'a>, tags: &'a [u8]) -> Subject<'a> {
+    Subject { incarnation: key.incarnation, hash: key.hash, key: key.bytes, tags }
+}
+
 impl Shard {
     /// The encoded tags of a record, wherever they lie.
     pub(super) fn tags_at(&self, location: u32) -> &[u8] {
         let record = self.log.record(location);
-        match record.large().and_then(|number| self.large.get(number)) {
-            Some(large) if !large.tags.is_empty() => &large.tags,
-            _ => record.tags(),
-        }
+        crate::memory::tags_of(record, self.large_of(record))
     }
 
     /// The invalidation that speaks against an entry, if there is one.
@@ -97,12 +99,7 @@ impl Shard {
 
     /// The last invalidation that reached a key with these tags.
     pub(crate) fn last_invalidation(&self, key: &Key<'_>, tags: &[u8]) -> Option<Invalidation> {
-        self.validity.against_fill(Subject {
-            incarnation: key.incarnation,
-            hash: key.hash,
-            key: key.bytes,
-            tags,
-        })
+        self.validity.against_fill(subject(key, tags))
     }
 
     /// Removes the entry of a key that was invalidated by itself.
@@ -121,9 +118,8 @@ impl Shard {
     #[cold]
     fn judge_guarded(&mut self, key: &Key<'_>, tags: &[u8], now: Millis, by: Actor) -> Fill {
         let missed_at = self.fills.take(key.hash, by, now);
-        let subject = Subject { incarnation: key.incarnation, hash: key.hash, key: key.bytes, tags };
         let is_recent = |record: &Invalidation| record.at.0 + FILL_WINDOW_MS >= now.0;
-        let Some(against) = self.validity.against_fill(subject).filter(is_recent) else {
+        let Some(against) = self.validity.against_fill(subject(key, tags)).filter(is_recent) else {
             return Fill::Stored;
         };
         if against.by == by.connection && by.connection != 0 {
