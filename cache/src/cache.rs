@@ -1,11 +1,20 @@
 //! The door: everything that enters or leaves the engine passes through [`Cache`].
 
+pub(crate) mod figures;
+pub(crate) mod load;
+mod open;
+mod scan;
+pub(crate) mod seal;
+pub(crate) mod tend;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::clock::{Millis, boot_nanos};
+use crate::budget::Budget;
 use crate::databases::Databases;
 use crate::held::{Guarded, Held};
+use crate::journal::{Record, Roots, What};
 use crate::key::{Database, Key, Seed};
 use crate::memory::segment::Geometry;
 use crate::policy::Policy;
@@ -13,17 +22,16 @@ use crate::section::{Moved, Section};
 use crate::shard::{Eviction, Shard};
 use crate::stats::Stats;
 use crate::stay::Stay;
+use crate::tier::Tier;
 use crate::validity::{Invalidation, Validity};
 use crate::watch::Watch;
 
 /// The smallest memory limit that leaves room for segments to turn over: 4 MiB.
 pub const MEMORY_MIN: usize = 4 << 20;
-/// A shard's locations reach 16 GiB; shards are made smaller than half of that.
-const SHARD_BYTES_MAX: usize = 8 << 30;
+/// A shard's locations in memory reach 8 GiB; shards are made smaller than half of that.
+const SHARD_BYTES_MAX: usize = 4 << 30;
 /// Segments that a shard may open beyond the limit between two looks at it: one for each queue.
 const OPEN_SEGMENTS: usize = 3;
-/// However much is lent, the cache keeps this part of the limit.
-const LEFT_SHARE_MIN: usize = 4;
 /// How long one call makes room before it lets others go on.
 const MAKE_ROOM_NANOS: u64 = 1_000_000;
 /// Evictions between two looks at the clock.
@@ -84,12 +92,9 @@ pub struct Cache {
     pub(crate) shards: Box<[Guarded]>,
     pub(crate) databases: Databases,
     pub(crate) validity: Arc<Validity>,
+    pub(crate) tier: Option<Arc<Tier>>,
     seed: Seed,
-    /// Bytes held by all shards, as last told by each.
-    used: AtomicUsize,
-    limit: AtomicUsize,
-    /// Bytes that somebody else holds out of the same limit.
-    lent: AtomicUsize,
+    budget: Arc<Budget>,
     /// The shard that evicts next.
     turn: AtomicUsize,
 }
@@ -98,22 +103,34 @@ impl Cache {
     /// Makes an empty cache.
     #[must_use]
     pub fn new(config: Config) -> Self {
+        let count = u32::from(config.databases.max(1));
+        let roots = Roots {
+            databases: (0..config.databases.max(1)).map(|number| (number, u32::from(number))).collect(),
+            next_incarnation: count,
+            ..Roots::default()
+        };
+        Self::seeded(config, Seed::random(), &roots)
+    }
+
+    /// Makes an empty cache whose keys are hashed with a seed and whose databases stand for what is known of them.
+    fn seeded(config: Config, seed: Seed, roots: &Roots) -> Self {
         let memory = config.memory.max(MEMORY_MIN);
         let needed = memory.div_ceil(SHARD_BYTES_MAX);
         let count = config.shards.max(needed).next_power_of_two();
         let geometry = Geometry::for_budget(memory / count);
-        let seed = Seed::random();
         let validity = Arc::<Validity>::default();
         let shard = || Shard::new(seed, geometry, config.policy, Arc::clone(&validity), (count, memory));
         let shards: Box<[_]> = (0..count).map(|_| Guarded::new(shard())).collect();
         let cache = Self {
             shards,
-            databases: Databases::new(config.databases.max(1)),
+            databases: Databases::standing_for(
+                (0..config.databases.max(1)).map(|number| roots.databases.get(&number).copied().unwrap_or_default()),
+                roots.next_incarnation,
+            ),
             validity,
+            tier: None,
             seed,
-            used: AtomicUsize::new(0),
-            limit: AtomicUsize::new(memory),
-            lent: AtomicUsize::new(0),
+            budget: Arc::new(Budget::new(memory)),
             turn: AtomicUsize::new(0),
         };
         for number in 0..count {
@@ -176,13 +193,12 @@ impl Cache {
         if !std::mem::take(&mut shard.changed) {
             return;
         }
-        let used = shard.used();
-        if used > shard.published {
-            self.used.fetch_add(used - shard.published, Ordering::Relaxed);
-        } else {
-            self.used.fetch_sub(shard.published - used, Ordering::Relaxed);
-        }
-        shard.published = used;
+        shard.publish(&self.budget);
+    }
+
+    /// The same in the midst of a section.
+    pub(crate) fn note_used(&self, shard: &mut Shard) {
+        shard.publish_used(&self.budget);
     }
 
     /// Makes room for a write of so many bytes, for at most a millisecond.
@@ -197,37 +213,27 @@ impl Cache {
     /// Whether so many bytes need no room to be made.
     #[inline]
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
-        self.used.load(Ordering::Relaxed) + bytes <= self.target()
-    }
-
-    /// Bytes to stay under so that an opened segment does not pass the limit.
-    #[inline]
-    fn target(&self) -> usize {
-        let limit = self.limit_left();
-        limit - limit / 32
-    }
-
-    #[inline]
-    fn limit_left(&self) -> usize {
-        let limit = self.limit.load(Ordering::Relaxed);
-        limit.saturating_sub(self.lent.load(Ordering::Relaxed)).max(limit / LEFT_SHARE_MIN)
+        self.budget.has_room(bytes)
     }
 
     /// Whether so many more bytes fit under the limit itself.
     #[inline]
     pub(crate) fn has_room_at_once(&self, bytes: usize) -> bool {
-        self.used.load(Ordering::Relaxed) + bytes <= self.limit_left()
+        self.budget.has_room_at_once(bytes)
     }
 
     /// Whether so many bytes would fit if all else were gone.
     pub(crate) fn could_ever_hold(&self, bytes: usize) -> bool {
-        bytes <= self.target()
+        bytes <= self.budget.target()
     }
 
     #[cold]
     fn evict_until_room(&self, bytes: usize, now: Millis) -> Room {
         if !self.could_ever_hold(bytes) {
             return Room::Full;
+        }
+        if self.tier.as_ref().is_some_and(|tier| tier.slows()) {
+            return Room::Busy;
         }
         let until = boot_nanos() + MAKE_ROOM_NANOS;
         let (mut empty_handed, mut sent_on) = (0, 0);
@@ -248,6 +254,7 @@ impl Cache {
                         (progress, sent_on) = (Eviction::Elsewhere, sent_on + 1);
                         break;
                     }
+                    Eviction::Later => return Room::Busy,
                     Eviction::Progress => (progress, sent_on) = (Eviction::Progress, 0),
                 }
                 self.publish(&mut shard);
@@ -300,24 +307,24 @@ impl Cache {
 
     /// Sets the memory limit; a lower one takes effect as room is made.
     pub fn set_limit(&self, bytes: usize) {
-        self.limit.store(bytes.max(MEMORY_MIN), Ordering::Relaxed);
+        self.budget.set_limit(bytes.max(MEMORY_MIN));
     }
 
     /// Heap bytes that all shards hold, as last told by each.
     #[must_use]
     pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
+        self.budget.used()
     }
 
     /// The memory limit in bytes.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.limit.load(Ordering::Relaxed)
+        self.budget.limit()
     }
 
     /// Bytes of the limit that somebody else holds, such as connection buffers: the cache makes do with the rest.
     pub fn lend(&self, bytes: usize) {
-        self.lent.store(bytes, Ordering::Relaxed);
+        self.budget.lend(bytes);
     }
 
     /// Changes what may be evicted.
@@ -363,21 +370,10 @@ impl Cache {
         figures
     }
 
-    /// Shows about `wanted` keys of a database from a cursor on; returns where to go on, zero at the end.
-    ///
-    /// A key that is there from the first call to the last is shown at least once.
-    pub fn scan(
-        &self,
-        database: Database,
-        cursor: Cursor,
-        wanted: usize,
-        now: Millis,
-        show: impl FnMut(&[u8]),
-    ) -> Cursor {
-        crate::section::scan(self.shards.len(), cursor, wanted, show, |number, from, wanted, show| {
-            let shard = Held::lock(&self.shards[number]);
-            shard.scan(self.databases.incarnation(database), from, wanted, now, show)
-        })
+    /// Says in the journal that entries were invalidated; returns the number that this has there.
+    pub(crate) fn say_invalidated(&self, ordinal: u32, incarnation: Option<u32>, what: What<&[u8]>) -> u64 {
+        let record = Record::Invalidated { ordinal, incarnation, what };
+        self.tier.as_ref().map_or(0, |tier| tier.journal.append(&record))
     }
 
     /// Bytes that all shards together may hold beyond the limit for a moment.

@@ -14,11 +14,9 @@ pub(crate) struct Databases {
 }
 
 impl Databases {
-    pub(crate) fn new(count: Database) -> Self {
-        Self {
-            incarnations: (0..u32::from(count)).map(AtomicU32::new).collect(),
-            next: AtomicU32::new(u32::from(count)),
-        }
+    /// Databases whose numbers stand for these incarnations, the first for the first.
+    pub(crate) fn standing_for(incarnations: impl Iterator<Item = u32>, next: u32) -> Self {
+        Self { incarnations: incarnations.map(AtomicU32::new).collect(), next: AtomicU32::new(next) }
     }
 
     pub(crate) fn count(&self) -> Database {

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use parking_lot::Mutex;
 
 pub use compaction::{Compaction, CompactionFailed};
-pub use open::{OpenError, OpenOptions, SIZE_MIN};
+pub use open::{NAME, OpenError, OpenOptions, SIZE_MIN};
 pub use record::{CONTROL_VALUE_MAX, NAME_MAX, Record, What};
 pub use recovery::{Reason, Recovery};
 pub use sealer::{SEALER_OVERHEAD_MAX, Sealer};
@@ -131,6 +131,12 @@ impl Journal {
     #[must_use]
     pub fn incarnation(&self) -> u64 {
         self.header.incarnation
+    }
+
+    /// What is known of databases and the feed now.
+    #[must_use]
+    pub fn roots(&self) -> Roots {
+        self.pending.lock().roots.clone()
     }
 
     /// The number that the next record gets: the token of whatever is packed now, under the lock under which its `Gone`

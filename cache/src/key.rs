@@ -59,6 +59,11 @@ impl Seed {
         Self { halves: (draw(), draw()) }
     }
 
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        let half = |bytes: &[u8]| bytes.iter().rev().fold(0, |half, &byte| half << 8 | u64::from(byte));
+        Self { halves: (half(&bytes[..8]), half(&bytes[8..])) }
+    }
+
     #[inline]
     pub(crate) fn hash(self, incarnation: u32, key: &[u8]) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(self.halves.0 ^ u64::from(incarnation), self.halves.1);

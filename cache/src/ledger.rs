@@ -8,7 +8,7 @@ mod slot;
 
 use std::collections::VecDeque;
 
-pub(crate) use slot::Slot;
+pub(crate) use slot::{PLACES_MAX, Slot};
 
 use slot::{SEGMENTS_MAX, Slots};
 
@@ -17,8 +17,10 @@ use crate::clock::Millis;
 /// How far a segment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It is being filled, or on its way to disk: its bytes are in memory.
+    /// It is being filled; it has no number yet.
     Open,
+    /// It is finished and on its way to disk: its bytes are in memory.
+    Flying,
     /// It is on disk.
     Sealed,
     /// It was lost or emptied as a whole; slots that still name it stand for nothing.
@@ -28,29 +30,50 @@ pub(crate) enum State {
 /// A segment, as a row of the ledger.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// Its number in the store, never used twice.
+    /// Its number in the store, never used twice; zero while it is open.
     pub(crate) number: u64,
+    /// How many bytes were written to the store before it.
+    pub(crate) position: u64,
     /// The database that all its entries belong to.
     pub(crate) incarnation: u32,
     /// All its entries are valid as of this invalidation, at least.
     pub(crate) ordinal: u32,
-    pub(crate) state: State,
     /// Bytes that it takes on disk.
     pub(crate) bytes: u32,
+    pub(crate) state: State,
+    /// Whether an entry in it carries tags.
+    pub(crate) has_tags: bool,
     /// Entries that it was filled with,
     pub(crate) count: u16,
-    /// those of them that slots still name,
+    /// those of them that the index names,
     pub(crate) live: u16,
-    /// and those of these that expire.
+    /// those of these that expire,
     pub(crate) with_deadline: u16,
-    /// A bit for each place that no slot names any more; empty while there is none.
-    dead: Vec<u8>,
+    /// and those that lie in memory as well, and are named there.
+    pub(crate) linked: u16,
+    /// A bit for each place that nobody names any more; empty while there is none.
+    dead: Box<[u8]>,
 }
 
 impl Row {
     /// A bit for each place whose entry is gone, lowest first; shorter where the last bits would be zero.
     pub(crate) fn dead(&self) -> &[u8] {
         &self.dead
+    }
+
+    /// Notes that the entry at a place is gone.
+    fn bury(&mut self, place: u16) {
+        let (byte, bit) = (usize::from(place) / 8, place % 8);
+        if self.dead.len() <= byte {
+            let mut longer = std::mem::take(&mut self.dead).into_vec();
+            longer.resize(byte + 1, 0);
+            self.dead = longer.into();
+        }
+        self.dead[byte] |= 1 << bit;
+    }
+
+    fn is_vacant(&self) -> bool {
+        self.live == 0 && self.linked == 0
     }
 }
 
@@ -60,27 +83,32 @@ pub(crate) struct Ledger {
     slots: Slots,
     rows: Vec<Option<Row>>,
     vacant: Vec<u32>,
-    /// Sealed segments, oldest first.
+    /// Finished segments in the order of their numbers.
     order: VecDeque<u32>,
     /// Bytes on disk of sealed segments.
     sealed_bytes: u64,
-    /// Slots that name dead segments.
+    /// Entries that the index names.
+    live: usize,
+    /// Slots in the index that name dead segments.
     orphans: usize,
 }
 
 impl Ledger {
     /// Opens a segment; nothing if there are too many.
-    pub(crate) fn open(&mut self, number: u64, incarnation: u32, ordinal: u32) -> Option<u32> {
+    pub(crate) fn open(&mut self, incarnation: u32, ordinal: u32) -> Option<u32> {
         let row = Row {
-            number,
+            number: 0,
+            position: 0,
             incarnation,
             ordinal,
             state: State::Open,
+            has_tags: false,
             bytes: 0,
             count: 0,
             live: 0,
             with_deadline: 0,
-            dead: Vec::new(),
+            linked: 0,
+            dead: Box::default(),
         };
         if let Some(place) = self.vacant.pop() {
             self.rows[place as usize] = Some(row);
@@ -102,6 +130,18 @@ impl Ledger {
         self.rows.get_mut(row as usize)?.as_mut()
     }
 
+    /// The finished segment of this number.
+    pub(crate) fn find(&self, number: u64) -> Option<u32> {
+        let number_of = |row: &u32| self.row(*row).map_or(0, |row| row.number);
+        self.order.binary_search_by_key(&number, number_of).ok().map(|place| self.order[place])
+    }
+
+    /// The first finished segment with a number from `number` on.
+    pub(crate) fn first_from(&self, number: u64) -> Option<(u32, &Row)> {
+        let place = self.order.partition_point(|row| self.row(*row).is_some_and(|row| row.number < number));
+        self.order.get(place).and_then(|&place| Some((place, self.row(place)?)))
+    }
+
     /// Enters an entry at a place of a segment; returns its slot's number. Nothing if that cannot be said in a slot.
     pub(crate) fn enter(
         &mut self,
@@ -109,13 +149,33 @@ impl Ledger {
         place: u16,
         check: u32,
         deadline: Option<Millis>,
+        is_control: bool,
     ) -> Option<u32> {
         let segment = self.rows.get_mut(row as usize)?.as_mut().filter(|row| row.state != State::Dead)?;
-        let number = self.slots.add(Slot::new(row, place, check, deadline)?)?;
+        let number = self.slots.add(Slot::new(row, place, check, deadline, is_control)?)?;
         segment.count = segment.count.max(place + 1);
         segment.live += 1;
         segment.with_deadline += u16::from(deadline.is_some());
+        self.live += 1;
         Some(number)
+    }
+
+    /// Notes that the entry at a place of a segment is not to be entered.
+    pub(crate) fn skip(&mut self, row: u32, place: u16) {
+        if let Some(segment) = self.row_mut(row) {
+            segment.count = segment.count.max(place + 1);
+            segment.bury(place);
+        }
+    }
+
+    /// Notes that an entry of a segment carries tags.
+    pub(crate) fn note_tags(&mut self, row: u32) {
+        self.row_mut(row).into_iter().for_each(|row| row.has_tags = true);
+    }
+
+    /// Notes that all entries of a segment are valid as of an invalidation.
+    pub(crate) fn lift_ordinal(&mut self, row: u32, ordinal: u32) {
+        self.row_mut(row).into_iter().for_each(|row| row.ordinal = row.ordinal.max(ordinal));
     }
 
     /// The slot of this number, dead segments' included.
@@ -124,10 +184,10 @@ impl Ledger {
         self.slots.get(number)
     }
 
-    /// Whether the segment that a slot names is still there.
+    /// The segment that a slot names, if it is still there.
     #[inline]
-    pub(crate) fn is_there(&self, slot: Slot) -> bool {
-        self.row(slot.row()).is_some_and(|row| row.state != State::Dead)
+    pub(crate) fn segment(&self, slot: Slot) -> Option<&Row> {
+        self.row(slot.row()).filter(|row| row.state != State::Dead)
     }
 
     /// Removes a slot, and with it the entry from its segment. A dead segment goes with its last slot.
@@ -135,17 +195,43 @@ impl Ledger {
         let slot = self.slots.get(number);
         self.slots.remove(number);
         let Some(row) = self.row_mut(slot.row()) else { return };
+        row.bury(slot.place());
+        let is_dead = row.state == State::Dead;
+        if slot.is_linked() {
+            row.linked -= 1;
+        } else {
+            row.live -= 1;
+            row.with_deadline -= u16::from(slot.has_deadline());
+            self.live -= 1;
+            self.orphans -= usize::from(is_dead);
+        }
+        if is_dead {
+            self.retire_if_vacant(slot.row());
+        }
+    }
+
+    /// Notes that the entry lies in memory as well, and the index knows it by that.
+    pub(crate) fn link(&mut self, number: u32) {
+        let slot = self.slots.get(number);
+        let Some(row) = self.row_mut(slot.row()).filter(|_| !slot.is_linked()) else { return };
         row.live -= 1;
         row.with_deadline -= u16::from(slot.has_deadline());
-        let (byte, bit) = (usize::from(slot.place()) / 8, slot.place() % 8);
-        if row.dead.len() <= byte {
-            row.dead.resize(byte + 1, 0);
-        }
-        row.dead[byte] |= 1 << bit;
-        if row.state == State::Dead {
-            self.orphans -= 1;
-            self.retire_if_empty(slot.row());
-        }
+        row.linked += 1;
+        self.live -= 1;
+        self.slots.link(number, true);
+    }
+
+    /// Notes that the entry lies here only, and the index knows it by its slot; false if its segment is not there any more.
+    pub(crate) fn unlink(&mut self, number: u32) -> bool {
+        let slot = self.slots.get(number);
+        let row = self.row_mut(slot.row()).filter(|row| row.state != State::Dead && slot.is_linked());
+        let Some(row) = row else { return false };
+        row.linked -= 1;
+        row.live += 1;
+        row.with_deadline += u16::from(slot.has_deadline());
+        self.live += 1;
+        self.slots.link(number, false);
+        true
     }
 
     /// Marks a slot as read; says whether it was marked before.
@@ -153,15 +239,21 @@ impl Ledger {
         self.slots.touch(number)
     }
 
+    /// Notes that a segment is finished and has a number, greater than all before it, and where it will be written.
+    pub(crate) fn finish(&mut self, row: u32, number: u64, position: u64) {
+        let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Open) else { return };
+        (segment.state, segment.number, segment.position) = (State::Flying, number, position);
+        self.order.push_back(row);
+    }
+
     /// Notes that a segment is on disk now, and takes so many bytes there.
     pub(crate) fn seal(&mut self, row: u32, bytes: u32) {
-        let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Open) else { return };
+        let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Flying) else { return };
         (segment.state, segment.bytes) = (State::Sealed, bytes);
-        self.order.push_back(row);
         self.sealed_bytes += u64::from(bytes);
     }
 
-    /// The sealed segment that has been on disk for longest.
+    /// The finished segment that was written first.
     pub(crate) fn oldest(&self) -> Option<u32> {
         self.order.front().copied()
     }
@@ -171,31 +263,62 @@ impl Ledger {
         self.sealed_bytes
     }
 
+    /// How many segments are finished.
+    pub(crate) fn segments(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Entries that the index names.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
     /// Gives up a segment with all that is in it. Its slots stand for nothing from here on and are removed as they are met.
     ///
-    /// Returns how many entries were lost, and how many of them expire.
+    /// Returns how many entries were lost that were nowhere else, and how many of them expire.
     pub(crate) fn give_up(&mut self, row: u32) -> (u64, u64) {
+        if self.row(row).is_some_and(|segment| matches!(segment.state, State::Flying | State::Sealed)) {
+            self.order.retain(|&known| known != row);
+        }
+        self.kill(row)
+    }
+
+    /// Gives up all segments of a database. Calls `each` with the number of every finished one.
+    pub(crate) fn give_up_all_of(&mut self, incarnation: u32, mut each: impl FnMut(u64)) {
+        let rows = std::mem::take(&mut self.rows);
+        self.order.retain(|&row| rows[row as usize].as_ref().is_some_and(|row| row.incarnation != incarnation));
+        self.rows = rows;
+        for row in 0..self.rows.len() as u32 {
+            if let Some(segment) = self.row(row).filter(|row| row.incarnation == incarnation) {
+                if matches!(segment.state, State::Flying | State::Sealed) {
+                    each(segment.number);
+                }
+                self.kill(row);
+            }
+        }
+    }
+
+    fn kill(&mut self, row: u32) -> (u64, u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state != State::Dead) else { return (0, 0) };
         let (was, bytes) = (segment.state, segment.bytes);
         segment.state = State::Dead;
         let lost = (u64::from(segment.live), u64::from(segment.with_deadline));
         self.orphans += lost.0 as usize;
         if was == State::Sealed {
-            self.order.retain(|&known| known != row);
             self.sealed_bytes -= u64::from(bytes);
         }
-        self.retire_if_empty(row);
+        self.retire_if_vacant(row);
         lost
     }
 
-    fn retire_if_empty(&mut self, row: u32) {
-        if self.row(row).is_some_and(|segment| segment.live == 0) {
+    fn retire_if_vacant(&mut self, row: u32) {
+        if self.row(row).is_some_and(Row::is_vacant) {
             self.rows[row as usize] = None;
             self.vacant.push(row);
         }
     }
 
-    /// Slots that stand for nothing and still have to be met.
+    /// Slots in the index that stand for nothing and still have to be met.
     pub(crate) fn orphans(&self) -> usize {
         self.orphans
     }
@@ -205,6 +328,12 @@ impl Ledger {
         let rows =
             self.rows.iter().enumerate().filter_map(|(place, row)| Some((place as u32, row.as_ref()?)));
         rows.filter(|(_, row)| row.state != State::Dead)
+    }
+
+    /// Frees up to `count` rows of a ledger that was flushed; true when nothing is left.
+    pub(crate) fn dismantle(&mut self, count: usize) -> bool {
+        self.rows.truncate(self.rows.len().saturating_sub(count));
+        self.rows.is_empty()
     }
 
     /// Heap bytes held.
@@ -234,6 +363,7 @@ mod tests {
         Remove(usize),
         Seal(usize),
         GiveUp(usize),
+        Link(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -244,6 +374,7 @@ mod tests {
             4 => which().prop_map(Step::Remove),
             1 => which().prop_map(Step::Seal),
             1 => which().prop_map(Step::GiveUp),
+            3 => which().prop_map(Step::Link),
         ]
     }
 
@@ -253,22 +384,21 @@ mod tests {
             let mut ledger = Ledger::default();
             let mut open: Vec<(u32, u16)> = Vec::new();
             let mut sealed: Vec<u32> = Vec::new();
-            // Slot, and the row and whether it expires.
-            let mut slots: HashMap<u32, (u32, bool)> = HashMap::new();
+            // Slot, and the row, whether it expires and whether it is linked.
+            let mut slots: HashMap<u32, (u32, bool, bool)> = HashMap::new();
             let mut numbers = 0;
             for step in steps {
                 match step {
                     Step::Open => {
-                        numbers += 1;
-                        open.push((ledger.open(numbers, 1, 0).expect("not too many"), 0));
+                        open.push((ledger.open(1, 0).expect("not too many"), 0));
                     }
                     Step::Enter(n, expires) if !open.is_empty() => {
                         let place = n % open.len();
                         let (row, next) = &mut open[place];
                         let deadline = expires.then_some(Millis(5_000));
-                        if let Some(slot) = ledger.enter(*row, *next, n as u32, deadline) {
+                        if let Some(slot) = ledger.enter(*row, *next, n as u32, deadline, false) {
                             *next += 1;
-                            prop_assert!(slots.insert(slot, (*row, expires)).is_none());
+                            prop_assert!(slots.insert(slot, (*row, expires, false)).is_none());
                         }
                     }
                     Step::Remove(n) if !slots.is_empty() => {
@@ -280,32 +410,49 @@ mod tests {
                     }
                     Step::Seal(n) if !open.is_empty() => {
                         let (row, _) = open.swap_remove(n % open.len());
+                        numbers += 1;
+                        ledger.finish(row, numbers, 0);
                         ledger.seal(row, 16_384);
+                        prop_assert_eq!(ledger.find(numbers), Some(row));
                         sealed.push(row);
                     }
                     Step::GiveUp(n) if !sealed.is_empty() => {
                         let row = sealed.swap_remove(n % sealed.len());
-                        let mine = slots.values().filter(|(of, _)| *of == row);
-                        let expected = (mine.clone().count() as u64, mine.filter(|(_, e)| *e).count() as u64);
+                        let mine = slots.values().filter(|(of, _, is_linked)| *of == row && !is_linked);
+                        let expected = (mine.clone().count() as u64, mine.filter(|(_, e, _)| *e).count() as u64);
                         prop_assert_eq!(ledger.give_up(row), expected);
                         // Whoever meets a slot of it removes it; until then the row is not used again.
                         let orphans: Vec<_> =
-                            slots.iter().filter(|(_, (of, _))| *of == row).map(|(slot, _)| *slot).collect();
+                            slots.iter().filter(|(_, (of, ..))| *of == row).map(|(slot, _)| *slot).collect();
                         for slot in orphans {
-                            prop_assert!(!ledger.is_there(ledger.slot(slot)));
+                            prop_assert!(ledger.segment(ledger.slot(slot)).is_none());
+                            prop_assert!(!ledger.unlink(slot));
                             ledger.remove(slot);
                             slots.remove(&slot);
                         }
                         prop_assert_eq!(ledger.orphans(), 0);
                     }
+                    Step::Link(n) if !slots.is_empty() => {
+                        let mut known: Vec<_> = slots.keys().copied().collect();
+                        known.sort_unstable();
+                        let slot = known[n % known.len()];
+                        if let Some((_, _, is_linked)) = slots.get_mut(&slot) {
+                            if *is_linked { prop_assert!(ledger.unlink(slot)) } else { ledger.link(slot) }
+                            *is_linked = !*is_linked;
+                        }
+                    }
                     _ => {}
                 }
                 for (row, segment) in ledger.rows() {
-                    let live = slots.values().filter(|(of, _)| *of == row).count();
-                    prop_assert_eq!(usize::from(segment.live), live);
+                    let mine = slots.values().filter(|(of, ..)| *of == row);
+                    let linked = mine.clone().filter(|(_, _, is_linked)| *is_linked).count();
+                    let live = mine.count();
+                    prop_assert_eq!((usize::from(segment.live), usize::from(segment.linked)), (live - linked, linked));
                     let dead: u32 = segment.dead().iter().map(|byte| byte.count_ones()).sum();
                     prop_assert_eq!(dead as usize + live, usize::from(segment.count));
                 }
+                let live = slots.values().filter(|(_, _, is_linked)| !is_linked).count();
+                prop_assert_eq!(ledger.live(), live);
                 prop_assert_eq!(ledger.sealed_bytes(), sealed.len() as u64 * 16_384);
             }
         }

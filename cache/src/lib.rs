@@ -22,17 +22,16 @@
 //!
 //! The cache may lose an entry at any time; what it answers is never deleted, overwritten or past its deadline.
 
+mod budget;
 mod cache;
 pub mod clock;
 mod databases;
-#[expect(dead_code, reason = "the engine does not call the disk tier yet")]
 mod disk;
 mod fills;
 mod held;
 mod index;
 pub mod journal;
 mod key;
-#[expect(dead_code, reason = "the engine does not call the disk tier yet")]
 mod ledger;
 mod memory;
 mod policy;
@@ -41,10 +40,14 @@ mod shard;
 mod stats;
 mod stay;
 mod tags;
+mod tier;
 mod validity;
 mod value;
 mod watch;
 
+pub use cache::figures::{DiskFigures, LatencyFigures};
+pub use cache::load::{Fetches, Unsafe, Wanted};
+pub use cache::seal::Sealed;
 pub use cache::{Cache, Config, Cursor, Figures, MEMORY_MIN, Room};
 pub use fills::Actor;
 pub use key::{Database, Key};
@@ -56,6 +59,8 @@ pub use stats::Stats;
 pub use stay::Stay;
 pub use tags::{TAG_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX, TagError, Tags};
 pub use validity::{Invalidation, Purge};
+pub use tier::LATENCY_BOUNDS_US;
+pub use tier::options::{DiskError, DiskOptions, Warmth};
 pub use value::{Deadline, NewTags, NewValue, Value, View};
 pub use watch::Watch;
 

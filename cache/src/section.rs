@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::cache::load::{Fetches, Wanted};
 use crate::cache::{Cache, Cursor};
 use crate::clock::Millis;
 use crate::fills::Actor;
 use crate::held::Held;
+use crate::journal::What;
 use crate::key::{Database, Key};
 use crate::shard::history::{Arrival, Departure};
 use crate::shard::purge::Fill;
-use crate::shard::{Count, Shard};
+use crate::shard::{Count, Shard, Written};
 use crate::tags::Tags;
 use crate::validity::{Invalidation, Noted, Purge};
 use crate::value::{Deadline, NewTags, NewValue, View};
@@ -64,6 +66,8 @@ pub struct Facts {
     pub tags: Tags,
     /// How often it was read since it last moved, counted up to three.
     pub reads: u8,
+    /// Whether it lies on disk only.
+    pub is_on_disk: bool,
 }
 
 /// What a database holds.
@@ -93,6 +97,7 @@ pub struct Section<'c> {
     now: Millis,
     remembers_reads: bool,
     actor: Actor,
+    governs: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +126,7 @@ impl<'c> Section<'c> {
         if keys.iter().any(|key| cache.databases.incarnation(key.database) != key.incarnation) {
             return Err(Moved);
         }
-        Ok(Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY })
+        Ok(Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY, governs: false })
     }
 
     /// A section over one key, under its shard's lock.
@@ -130,7 +135,7 @@ impl<'c> Section<'c> {
         if cache.databases.incarnation(key.database) != key.incarnation {
             return Err(Moved);
         }
-        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true, actor: Actor::NOBODY })
+        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true, actor: Actor::NOBODY, governs: false })
     }
 
     /// Ends the section and hands over its lock, if it has a single one.
@@ -149,12 +154,12 @@ impl<'c> Section<'c> {
     #[inline]
     #[must_use]
     pub fn over_nothing(cache: &'c Cache, now: Millis) -> Self {
-        Self { cache, guards: Guards::None, now, remembers_reads: true, actor: Actor::NOBODY }
+        Self { cache, guards: Guards::None, now, remembers_reads: true, actor: Actor::NOBODY, governs: false }
     }
 
     pub(crate) fn over_all(cache: &'c Cache, now: Millis) -> Self {
         let guards = Guards::All(cache.lock_all());
-        Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY }
+        Self { cache, guards, now, remembers_reads: true, actor: Actor::NOBODY, governs: false }
     }
 
     /// The moment that this section takes for the present.
@@ -172,6 +177,71 @@ impl<'c> Section<'c> {
     #[inline]
     pub fn on_behalf_of(&mut self, actor: Actor) {
         self.actor = actor;
+    }
+
+    /// Whether what is written here from now on governs other entries, as a counter does whose value is part of their names.
+    /// Losing it while they survive would bring back what they were under an earlier value: so it is kept with more care.
+    #[inline]
+    pub fn governs(&mut self, governs: bool) {
+        self.governs = governs;
+    }
+
+    fn written(&self) -> Written {
+        Written { by: self.actor.connection, is_control: self.governs }
+    }
+
+    /// Has the section use segments that were fetched for it.
+    pub fn lend(&mut self, fetched: &Fetches) {
+        if fetched.segments.is_empty() && !fetched.is_last {
+            return;
+        }
+        match &mut self.guards {
+            Guards::None => {}
+            Guards::One(guard) => guard.lend(&fetched.segments, fetched.is_last),
+            Guards::Some(guards) => {
+                guards.iter_mut().for_each(|(_, guard)| guard.lend(&fetched.segments, fetched.is_last));
+            }
+            Guards::All(guards) => {
+                guards.iter_mut().for_each(|guard| guard.lend(&fetched.segments, fetched.is_last));
+            }
+        }
+    }
+
+    /// What has to be fetched before what was asked for here can be answered; nothing as a rule.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        let mut add = |shard: &Shard| wanted.0.extend_from_slice(shard.wanted());
+        match &self.guards {
+            Guards::None => {}
+            Guards::One(guard) => add(guard),
+            Guards::Some(guards) => guards.iter().for_each(|(_, guard)| add(guard)),
+            Guards::All(guards) => guards.iter().for_each(|guard| add(guard)),
+        }
+        wanted
+    }
+
+    /// Brings the entry of a key to hand, for a command that reads it or, if `writes`, changes it. False if something has to be
+    /// fetched first. What could not be fetched in time is dropped if it is to be changed, else it is missed.
+    pub fn prepare(&mut self, key: &Key<'_>, writes: bool) -> bool {
+        let (now, cache) = (self.now, self.cache);
+        let shard = self.shard(key);
+        let is_ready = shard.prepare(key, now, writes);
+        cache.note_used(shard);
+        is_ready
+    }
+
+    /// The same for a command that asks no more than whether there is an entry.
+    pub fn prepare_presence(&mut self, key: &Key<'_>) -> bool {
+        let now = self.now;
+        self.shard(key).prepare_presence(key, now)
+    }
+
+    /// Whether a key has an entry; it is not read.
+    #[inline]
+    pub fn exists(&mut self, key: &Key<'_>) -> bool {
+        let now = self.now;
+        self.shard(key).exists(key, now)
     }
 
     /// Hashes a key for use inside this section, which must cover it.
@@ -232,7 +302,7 @@ impl<'c> Section<'c> {
             while !cache.has_room_at_once(bytes) {
                 let progress = shard.evict_one(now, true);
                 cache.publish(shard);
-                if progress == crate::shard::Eviction::Nothing {
+                if matches!(progress, crate::shard::Eviction::Nothing | crate::shard::Eviction::Later) {
                     return;
                 }
             }
@@ -268,9 +338,9 @@ impl<'c> Section<'c> {
         tags: NewTags<'_>,
     ) -> Result<(), Full> {
         self.reserve(value.len() + key.bytes.len())?;
-        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
+        let (now, cache, written) = (self.now, self.cache, self.written());
         let shard = self.shard(key);
-        shard.set(key, value, deadline, tags, now, by);
+        shard.set(key, value, deadline, tags, now, written);
         cache.publish(shard);
         Ok(())
     }
@@ -306,9 +376,11 @@ impl<'c> Section<'c> {
     /// [`Full`] if there is no room; the entry is as it was.
     pub fn tag(&mut self, key: &Key<'_>, tags: &Tags) -> Result<bool, Full> {
         let Some(view) = self.peek(key) else { return Ok(false) };
-        let value = view.value.to_bytes();
-        self.set_tagged(key, NewValue::Shared(value), Deadline::Keep, NewTags::These(tags))?;
-        Ok(true)
+        let (value, is_control) = (view.value.to_bytes(), view.is_control());
+        let governs = std::mem::replace(&mut self.governs, is_control);
+        let done = self.set_tagged(key, NewValue::Shared(value), Deadline::Keep, NewTags::These(tags));
+        self.governs = governs;
+        done.map(|()| true)
     }
 
     /// Gives an entry another deadline or none; false if there is no entry.
@@ -329,9 +401,9 @@ impl<'c> Section<'c> {
     ) -> Result<(), Full> {
         // A value that grows is given room ahead, and one that a reply refers to is copied.
         self.reserve(length.saturating_mul(2) + key.bytes.len())?;
-        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
+        let (now, cache, written) = (self.now, self.cache, self.written());
         let shard = self.shard(key);
-        shard.edit(key, now, by, change);
+        shard.edit(key, now, written, change);
         cache.publish(shard);
         Ok(())
     }
@@ -347,13 +419,13 @@ impl<'c> Section<'c> {
         change: impl FnOnce(&mut BytesMut) -> bool,
     ) -> Result<(), Full> {
         self.reserve(length.saturating_mul(2) + key.bytes.len())?;
-        let (now, cache, by) = (self.now, self.cache, self.actor.connection);
+        let (now, cache, written) = (self.now, self.cache, self.written());
         let shard = self.shard(key);
         // An entry that turns out to be past its deadline is a change of its own.
-        let _ = shard.peek(key, now);
+        let _ = shard.exists(key, now);
         let watches = std::mem::take(&mut shard.watches);
         let mut has_changed = false;
-        shard.edit(key, now, by, |value| has_changed = change(value));
+        shard.edit(key, now, written, |value| has_changed = change(value));
         shard.watches = watches;
         if has_changed {
             shard.watches.touch(key.hash);
@@ -380,6 +452,7 @@ impl<'c> Section<'c> {
             deadline: view.deadline,
             tags: view.tags(),
             reads: view.reads(),
+            is_on_disk: view.is_on_disk(),
         });
         let tags = entry.as_ref().map(|facts| facts.tags.clone()).unwrap_or_default();
         Why {
@@ -396,7 +469,7 @@ impl<'c> Section<'c> {
         let now = self.now;
         let shard = self.shard(key);
         // What is already past its deadline shall not look like a change later.
-        let _ = shard.peek(key, now);
+        let _ = shard.exists(key, now);
         shard.watches.add(key, watch);
     }
 
@@ -410,6 +483,7 @@ impl<'c> Section<'c> {
     /// Empties a database. Needs a section over the whole cache.
     pub fn flush(&mut self, database: Database) {
         let old = self.cache.databases.renew(database);
+        self.cache.say_database(database);
         let watched = self.take_watched(old);
         self.every_shard().iter_mut().for_each(|shard| shard.flush(old));
         self.watch_anew(watched);
@@ -419,7 +493,8 @@ impl<'c> Section<'c> {
     pub fn purge(&mut self, database: Database, purge: Purge<'_>) -> Invalidation {
         let (cache, now, by) = (self.cache, self.now, self.actor.connection);
         let key = cache.key(database, if let Purge::Key(name) = purge { name } else { b"" });
-        match cache.validity.note(key.incarnation, key.hash, purge, now, by) {
+        let say = |ordinal, incarnation, what: What<&[u8]>| cache.say_invalidated(ordinal, incarnation, what);
+        match cache.validity.note(key.incarnation, key.hash, purge, (now, by), say) {
             Noted::Merged(record) => self.drop_everything(record),
             Noted::Alone(record) => {
                 self.every_shard().iter_mut().for_each(|shard| shard.heed(record));
@@ -433,7 +508,9 @@ impl<'c> Section<'c> {
 
     /// Invalidates all entries of all databases. Needs a section over the whole cache.
     pub fn purge_everything(&mut self) -> Invalidation {
-        let record = self.cache.validity.note_everything(self.now, self.actor.connection);
+        let cache = self.cache;
+        let say = |ordinal, incarnation, what: What<&[u8]>| cache.say_invalidated(ordinal, incarnation, what);
+        let record = cache.validity.note_everything((self.now, self.actor.connection), say);
         self.drop_everything(record)
     }
 
@@ -450,6 +527,7 @@ impl<'c> Section<'c> {
         let incarnations = [one, other].map(|database| self.cache.databases.incarnation(database));
         let watched: Vec<_> = incarnations.into_iter().flat_map(|i| self.take_watched(i)).collect();
         self.cache.databases.swap(one, other);
+        self.cache.say_exchanged(one, other);
         self.watch_anew(watched);
     }
 
@@ -541,7 +619,9 @@ impl<'c> Section<'c> {
         let incarnation = self.cache.databases.incarnation(database);
         let shards = self.every_shard();
         scan(shards.len(), cursor, wanted, show, |number, from, wanted, show| {
-            shards[number].scan(incarnation, from, wanted, now, show)
+            // Nothing waits here: of what lies on disk, what is not at hand is not shown.
+            shards[number].lend(&[], true);
+            shards[number].scan_everywhere(incarnation, from, wanted, now, 0, show).0
         })
     }
 }

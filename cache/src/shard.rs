@@ -2,9 +2,14 @@
 //!
 //! Whatever changes a key passes through here, so here watches are raised, counts kept and waste paid back.
 
+pub(crate) mod adopt;
+mod demote;
+pub(crate) mod disk;
 mod evict;
+mod gather;
 pub(crate) mod history;
 mod miniature;
+pub(crate) mod names;
 pub(crate) mod purge;
 mod reclaim;
 mod rule;
@@ -15,18 +20,21 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use disk::{Disk, is_on_disk};
 pub(crate) use evict::Eviction;
 use trial::Trial;
 
+use crate::budget::Budget;
 use crate::clock::Millis;
 use crate::fills::{Actor, Fills, ROWS_MAX};
 use crate::index::Index;
 use crate::key::{Key, Seed, index_hash};
+use crate::ledger::Ledger;
 use crate::memory::ghost::Ghost;
 use crate::memory::large::{Large, LargeValues};
 use crate::memory::log::Log;
 use crate::memory::record::{
-    Draft, KEY_INLINE_MAX, Payload, Record, TAGS_INLINE_MAX, VALUE_INLINE_MAX, bump_frequency,
+    Draft, KEY_INLINE_MAX, Payload, Record, TAGS_INLINE_MAX, VALUE_INLINE_MAX, bump_frequency, set_control,
 };
 use crate::memory::segment::{Geometry, QueueName};
 use crate::memory::sketch::Sketch;
@@ -58,6 +66,8 @@ pub(crate) struct Shard {
     pub(crate) history: History,
     fills: Fills,
     validity: Arc<Validity>,
+    /// What lies on disk, where there is one.
+    pub(crate) disk: Option<Box<Disk>>,
     /// The last invalidation of any kind, as the validity says it.
     sequence: u64,
     /// Until when a write may be the fill of a miss that an invalidation has overtaken.
@@ -96,6 +106,16 @@ struct Remains {
     index: Index,
     log: Log,
     large: LargeValues,
+    ledger: Ledger,
+}
+
+/// Who writes what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    /// The connection.
+    pub(crate) by: u64,
+    /// Whether other entries are governed by it.
+    pub(crate) is_control: bool,
 }
 
 /// Entries of one incarnation.
@@ -118,6 +138,7 @@ impl Shard {
             history: History::new(EVENTS_MAX.min(memory / HISTORY_SHARE / History::EVENT_BYTES) / count),
             fills: Fills::new(ROWS_MAX.min(memory / FILLS_SHARE / Fills::ROW_BYTES) / count),
             validity,
+            disk: None,
             sequence: 0,
             guarded_until: Millis(0),
             swept: 0,
@@ -149,9 +170,26 @@ impl Shard {
     pub(crate) fn used(&self) -> usize {
         let buried: usize =
             self.graveyard.iter().map(|r| r.index.bytes() + r.log.bytes() + r.large.bytes()).sum();
+        let disk = self.disk.as_ref().map_or(0, |disk| disk.bytes());
         let lately = self.history.bytes() + self.fills.bytes();
         let learnt = self.ghost.bytes() + self.sketch.bytes() + self.trial.bytes();
-        self.index.bytes() + self.log.bytes() + self.large.bytes() + learnt + lately + buried
+        self.index.bytes() + self.log.bytes() + self.large.bytes() + learnt + lately + buried + disk
+    }
+
+    /// Tells the budget what this shard holds now.
+    #[inline]
+    pub(crate) fn publish(&mut self, budget: &Budget) {
+        self.publish_used(budget);
+        if self.disk.is_some() {
+            self.forget_section();
+        }
+    }
+
+    /// The same in the midst of a section.
+        pub(crate) fn publish_used(&mut self, budget: &Budget) {
+        let used = self.used();
+        budget.change(self.published, used);
+        self.published = used;
     }
 
     /// Bytes of living records and large values: what used memory would be without any slack.
@@ -173,6 +211,9 @@ impl Shard {
 
     #[inline]
     fn holds(&self, location: u32, key: &Key<'_>) -> bool {
+        if is_on_disk(location) {
+            return self.holds_on_disk(location, key.hash, key.incarnation);
+        }
         let record = self.log.record(location);
         if record.incarnation() != key.incarnation {
             return false;
@@ -206,10 +247,24 @@ impl Shard {
         self.index.find(index_hash(hash), |found| found == location).is_some()
     }
 
-    /// Where the key's record lies; one past its deadline is removed on the way.
+    /// Where the key's entry lies; one past its deadline is removed on the way, one on disk up to a second early.
     #[inline]
     fn find(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
+        self.find_for(key, now, false)
+    }
+
+    /// As [`find`](Self::find), for who will read the entry and see exactly when it expires.
+    #[inline]
+    fn find_to_read(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
+        self.find_for(key, now, true)
+    }
+
+    #[inline]
+    fn find_for(&mut self, key: &Key<'_>, now: Millis, reads: bool) -> Option<u32> {
         let location = self.index.find(key.index_hash(), |location| self.holds(location, key))?;
+        if is_on_disk(location) {
+            return self.find_on_disk(key.hash, location, now, reads);
+        }
         match self.log.record(location).deadline() {
             Some(deadline) if deadline <= now => {
                 self.stats.expired_on_access += 1;
@@ -217,7 +272,9 @@ impl Shard {
                 self.drop_entry(key.hash, location);
                 None
             }
-            _ if self.log.ordinal(location) != self.log.newest() => self.find_checked(key, location, now),
+            _ if self.log.ordinal(location) != self.log.newest() && !cfg!(feature = "mutant-no-validity") => {
+                self.find_checked(key, location, now)
+            }
             _ => Some(location),
         }
     }
@@ -241,17 +298,20 @@ impl Shard {
             }
         };
         let placed_after = self.log.placed_after(location);
-        View { value, deadline: record.deadline(), placed_after, record, large }
+        View { value, deadline: record.deadline(), placed_after, record, large, visitor: None }
     }
 
     /// Reads an entry as a client does: counted, and remembered for eviction.
     #[inline]
     pub(crate) fn get(&mut self, key: &Key<'_>, now: Millis, touch: bool, by: Actor) -> Option<View<'_>> {
-        let Some(location) = self.find(key, now) else {
+        let Some(location) = self.find_to_read(key, now) else {
             self.stats.misses += 1;
             self.changed |= self.fills.missed(key.hash, self.sequence, by, now);
             return None;
         };
+        if is_on_disk(location) {
+            return self.get_from_disk(key, location, now, touch, by);
+        }
         self.stats.hits += 1;
         if touch {
             bump_frequency(self.log.record_mut(location));
@@ -262,12 +322,16 @@ impl Shard {
     /// Looks at an entry without a trace.
     #[inline]
     pub(crate) fn peek(&mut self, key: &Key<'_>, now: Millis) -> Option<View<'_>> {
-        self.find(key, now).map(|location| self.view(location))
+        let location = self.find_to_read(key, now)?;
+        if is_on_disk(location) { self.peek_on_disk(key, location, now) } else { Some(self.view(location)) }
     }
 
     /// Counts the entry as read; false if there is none.
     pub(crate) fn touch(&mut self, key: &Key<'_>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
+        if is_on_disk(location) {
+            return self.touch_on_disk(key, location, now);
+        }
         bump_frequency(self.log.record_mut(location));
         true
     }
@@ -276,13 +340,19 @@ impl Shard {
     pub(crate) fn set(
         &mut self,
         key: &Key<'_>,
-        value: NewValue<'_>,
+        mut value: NewValue<'_>,
         deadline: Deadline,
         tags: NewTags<'_>,
         now: Millis,
-        by: u64,
+        written: Written,
     ) {
-        let old = self.find(key, now);
+        let keeps = deadline == Deadline::Keep || matches!(tags, NewTags::Keep);
+        let mut old = if keeps { self.find_in_memory(key, now) } else { self.find(key, now) };
+        if let Some(location) = old.filter(|&location| is_on_disk(location)) {
+            // What is overwritten need not be read.
+            self.erase(key.hash, location);
+            old = None;
+        }
         let old_deadline = old.and_then(|location| self.log.record(location).deadline());
         let deadline = match deadline {
             Deadline::None => None,
@@ -294,17 +364,36 @@ impl Shard {
             _ => Vec::new(),
         };
         let tags = if let NewTags::These(tags) = tags { tags.encoded() } else { &kept };
+        let draft = self.draft(key, &mut value, deadline, tags, written.is_control);
+        self.changed |= self.history.came(key.hash, Arrival { at: now, by: written.by });
+        match old {
+            None => self.fill(key, &draft, now),
+            Some(location) => self.replace(key, location, draft, now),
+        }
+        self.watches.touch(key.hash);
+    }
+
+    /// What a value becomes in the log: in the record itself or, where that is too short for it, beside it.
+    fn draft<'a>(
+        &mut self,
+        key: &Key<'a>,
+        value: &'a mut NewValue<'_>,
+        deadline: Option<Millis>,
+        tags: &'a [u8],
+        is_control: bool,
+    ) -> Draft<'a> {
         let outside = key.bytes.len() > KEY_INLINE_MAX;
         let tags_outside = tags.len() > TAGS_INLINE_MAX;
         let payload = if outside || tags_outside || value.len() > VALUE_INLINE_MAX {
             let outside_key = if outside { key.bytes } else { &[] };
             let outside_tags = if tags_outside { tags } else { &[] };
             self.changed = true;
-            Payload::Large(self.large.add(Large::new(outside_key, outside_tags, value.into_bytes())))
+            let value = std::mem::replace(value, NewValue::Copied(&[])).into_bytes();
+            Payload::Large(self.large.add(Large::new(outside_key, outside_tags, value)))
         } else {
             Payload::Inline(value.as_slice())
         };
-        let draft = Draft {
+        Draft {
             incarnation: key.incarnation,
             key: if outside { &[] } else { key.bytes },
             payload,
@@ -313,13 +402,9 @@ impl Shard {
             ordinal: None,
             frequency: 0,
             touches: 0,
-        };
-        self.changed |= self.history.came(key.hash, Arrival { at: now, by });
-        match old {
-            None => self.fill(key, &draft, now),
-            Some(location) => self.replace(key, location, draft, now),
+            is_control,
+            link: None,
         }
-        self.watches.touch(key.hash);
     }
 
     fn fill(&mut self, key: &Key<'_>, draft: &Draft<'_>, now: Millis) {
@@ -327,7 +412,7 @@ impl Shard {
         let queue = if self.policy != Policy::AllKeys && draft.deadline.is_none() {
             QueueName::Kept
         } else if !self.trial.rule().welcomes_back() {
-            self.sketch.fit(self.index.len());
+            self.sketch.fit(self.resident());
             self.sketch.add(key.hash, 1);
             QueueName::Small
         } else if self.ghost.recall(key.hash) {
@@ -346,6 +431,9 @@ impl Shard {
         count.entries += 1;
         count.with_deadline += u64::from(draft.deadline.is_some());
         self.stats.fills += 1;
+        if draft.is_control {
+            self.tell_control(key.hash, location, false);
+        }
     }
 
     /// Notes where the record of a large value stands.
@@ -371,20 +459,31 @@ impl Shard {
     ) {
         let old = self.log.record(location);
         let (old_len, old_large, had_deadline) = (old.len(), old.large(), old.deadline().is_some());
+        let (was_control, was_linked) = (old.is_control(), old.link().is_some());
         draft.frequency = (old.frequency() + 1).min(3);
         draft.touches = (old.touches() + 1).min(3);
+        if was_linked {
+            self.cut_link(key.hash, location);
+        }
         let queue = match self.log.queue_of(location) {
             QueueName::Kept if draft.deadline.is_some() => QueueName::Main,
             _ if self.policy != Policy::AllKeys && draft.deadline.is_none() => QueueName::Kept,
             queue => queue,
         };
         self.log.adapt(location, draft);
+        let is_told = draft.is_control || was_control;
         if draft.len() == old_len && queue == self.log.queue_of(location) {
             self.log.overwrite(location, draft);
+            if is_told {
+                self.tell_control(key.hash, location, was_control);
+            }
         } else {
             self.changed = true;
             let to = self.log.append(queue, draft, now);
             self.index.relocate(key.index_hash(), location, to);
+            if is_told {
+                self.tell_control(key.hash, to, was_control);
+            }
             self.kill(location);
         }
         self.stand(draft, queue);
@@ -401,12 +500,12 @@ impl Shard {
 
     /// Gives a live entry another deadline or none; false if there is no entry.
     pub(crate) fn set_deadline(&mut self, key: &Key<'_>, deadline: Option<Millis>, now: Millis) -> bool {
-        let Some(location) = self.find(key, now) else { return false };
+        let Some(location) = self.find_in_memory(key, now) else { return false };
         let mut copy = std::mem::take(&mut self.scratch);
         copy.clear();
         let record = self.log.record(location);
         copy.extend_from_slice(&record.0[..record.len()]);
-        let mut draft = Draft { deadline, ..Record(&copy).draft() };
+        let mut draft = Draft { deadline, link: None, ..Record(&copy).draft() };
         self.rewrite(key, location, &mut draft, now, false);
         self.scratch = copy;
         self.watches.touch(key.hash);
@@ -414,18 +513,33 @@ impl Shard {
     }
 
     /// Changes a value in place: longer ones without a copy. An absent entry is made from nothing, without a deadline.
-    pub(crate) fn edit(&mut self, key: &Key<'_>, now: Millis, by: u64, change: impl FnOnce(&mut BytesMut)) {
-        let Some(location) = self.find(key, now) else {
+    pub(crate) fn edit(
+        &mut self,
+        key: &Key<'_>,
+        now: Millis,
+        written: Written,
+        change: impl FnOnce(&mut BytesMut),
+    ) {
+        let Some(location) = self.find_in_memory(key, now) else {
             let mut value = BytesMut::new();
             change(&mut value);
-            self.set(key, NewValue::Shared(value.freeze()), Deadline::None, NewTags::None, now, by);
+            self.set(key, NewValue::Shared(value.freeze()), Deadline::None, NewTags::None, now, written);
             return;
         };
         match self.log.record(location).payload() {
             Payload::Large(number) => {
                 self.changed = true;
+                self.cut_link(key.hash, location);
                 self.large.alter(number, change);
-                bump_frequency(self.log.record_mut(location));
+                let record = self.log.record_mut(location);
+                bump_frequency(record);
+                let was_control = Record(record).is_control();
+                if written.is_control {
+                    set_control(record);
+                }
+                if written.is_control || was_control {
+                    self.tell_control(key.hash, location, was_control);
+                }
                 self.stats.overwrites += 1;
                 self.watches.touch(key.hash);
             }
@@ -438,7 +552,7 @@ impl Shard {
                 } else {
                     NewValue::Copied(&value)
                 };
-                self.set(key, value, Deadline::Keep, NewTags::Keep, now, by);
+                self.set(key, value, Deadline::Keep, NewTags::Keep, now, written);
             }
         }
     }
@@ -448,29 +562,47 @@ impl Shard {
         let Some(location) = self.find(key, now) else { return false };
         self.stats.deletions += 1;
         self.changed |= self.history.left(key.hash, Departure::Deleted, now);
-        self.drop_entry(key.hash, location);
+        self.erase(key.hash, location);
         true
     }
 
-    /// Removes a live entry: slot, record, large value, count; and tells who watches.
+    /// Removes a live entry: slot, record, large value, count; and tells who watches. What the disk could still serve of it
+    /// has to be [erased](Self::erase).
     fn drop_entry(&mut self, hash: u64, location: u32) {
         self.changed = true;
-        let record = self.log.record(location);
-        let (large, incarnation, has_deadline) =
-            (record.large(), record.incarnation(), record.deadline().is_some());
-        self.index.remove(index_hash(hash), location);
-        if let Some(number) = large {
-            self.large.remove(number);
+        if is_on_disk(location) {
+            if let Some((incarnation, has_deadline)) = self.drop_slot(hash, location) {
+                self.count_out(incarnation, 1, u64::from(has_deadline));
+            }
+            self.watches.touch(hash);
+            return;
         }
+        let record = self.log.record(location);
+        let (incarnation, has_deadline) = (record.incarnation(), record.deadline().is_some());
+        self.drop_link(location);
+        self.index.remove(index_hash(hash), location);
+        self.count_out(incarnation, 1, u64::from(has_deadline));
+        self.drop_record(location);
+        self.watches.touch(hash);
+    }
+
+    /// Takes entries out of their database's count.
+    fn count_out(&mut self, incarnation: u32, entries: u64, with_deadline: u64) {
         if let Some(count) = self.counts.get_mut(&incarnation) {
-            count.entries -= 1;
-            count.with_deadline -= u64::from(has_deadline);
+            count.entries -= entries;
+            count.with_deadline -= with_deadline;
             if count.entries == 0 {
                 self.counts.remove(&incarnation);
             }
         }
+    }
+
+    /// Removes a record and what lies outside the log for it.
+    fn drop_record(&mut self, location: u32) {
+        if let Some(number) = self.log.record(location).large() {
+            self.large.remove(number);
+        }
         self.kill(location);
-        self.watches.touch(hash);
     }
 
     /// Marks a record dead and pays for the waste it leaves.
@@ -482,7 +614,8 @@ impl Shard {
         }
     }
 
-    /// Shows live entries of one incarnation in hash order; returns the hash to go on from.
+    /// Shows live entries of one incarnation in memory in hash order, and where each of those on disk lies; returns the hash to
+    /// go on from.
     pub(crate) fn scan(
         &self,
         incarnation: u32,
@@ -490,8 +623,13 @@ impl Shard {
         wanted: usize,
         now: Millis,
         mut show: impl FnMut(&[u8]),
+        mut on_disk: impl FnMut(u32, u32),
     ) -> Option<u32> {
         self.index.walk(from, wanted, |slot| {
+            if is_on_disk(slot.location) {
+                on_disk(slot.hash, slot.location);
+                return;
+            }
             let record = self.log.record(slot.location);
             let is_due = record.deadline().is_some_and(|deadline| deadline <= now);
             let may_show = record.incarnation() == incarnation && !is_due;

@@ -36,6 +36,34 @@ pub struct Stats {
     pub compactions: u64,
     /// Changes of the rule of eviction to another that would have missed less.
     pub rule_changes: u64,
+    /// Hits that were read from disk.
+    pub disk_hits: u64,
+    /// Entries that were brought back from disk into memory.
+    pub promotions: u64,
+    /// Entries that were written to disk when they left memory.
+    pub demoted: u64,
+    /// Entries that left memory while an equal copy lay on disk.
+    pub demoted_unchanged: u64,
+    /// Entries that left memory and were not written: they had too little left to live,
+    pub refused_ttl: u64,
+    /// were longer than what is taken,
+    pub refused_size: u64,
+    /// had not been read, while the disk was full,
+    pub refused_unread: u64,
+    /// would have passed the limit of the write rate,
+    pub refused_rate: u64,
+    /// came while too much was on its way,
+    pub refused_busy: u64,
+    /// or while nothing could be written.
+    pub refused_down: u64,
+    /// Entries that left the disk to make room.
+    pub evicted_from_disk: u64,
+    /// Entries that were written again when the segment that they lay in made room.
+    pub readmissions: u64,
+    /// Entries lost with a segment that could not be read or written.
+    pub lost: u64,
+    /// Entries dropped since they were to be changed and could not be read in time.
+    pub dropped_late: u64,
     /// Shards emptied because of a fault of ours while they were held.
     pub abandoned: u64,
 }
@@ -45,6 +73,19 @@ impl Stats {
     #[must_use]
     pub fn evictions(&self) -> u64 {
         self.evicted_on_probation + self.evicted_from_main
+    }
+
+    /// Entries that left memory and were not written to disk.
+    #[must_use]
+    pub fn refusals(&self) -> [(&'static str, u64); 6] {
+        [
+            ("ttl", self.refused_ttl),
+            ("size", self.refused_size),
+            ("unread", self.refused_unread),
+            ("rate", self.refused_rate),
+            ("busy", self.refused_busy),
+            ("down", self.refused_down),
+        ]
     }
 
     /// All expiries.
@@ -71,6 +112,20 @@ impl Stats {
             flushed,
             compactions,
             rule_changes,
+            disk_hits,
+            promotions,
+            demoted,
+            demoted_unchanged,
+            refused_ttl,
+            refused_size,
+            refused_unread,
+            refused_rate,
+            refused_busy,
+            refused_down,
+            evicted_from_disk,
+            readmissions,
+            lost,
+            dropped_late,
             abandoned,
         } = other;
         self.hits += hits;
@@ -89,6 +144,20 @@ impl Stats {
         self.flushed += flushed;
         self.compactions += compactions;
         self.rule_changes += rule_changes;
+        self.disk_hits += disk_hits;
+        self.promotions += promotions;
+        self.demoted += demoted;
+        self.demoted_unchanged += demoted_unchanged;
+        self.refused_ttl += refused_ttl;
+        self.refused_size += refused_size;
+        self.refused_unread += refused_unread;
+        self.refused_rate += refused_rate;
+        self.refused_busy += refused_busy;
+        self.refused_down += refused_down;
+        self.evicted_from_disk += evicted_from_disk;
+        self.readmissions += readmissions;
+        self.lost += lost;
+        self.dropped_late += dropped_late;
         self.abandoned += abandoned;
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use parking_lot::RwLock;
 
 use crate::clock::Millis;
+use crate::journal::{NAME_MAX, What};
 
 /// How long after a miss its fill may come in, in milliseconds.
 pub(crate) const FILL_WINDOW_MS: u64 = 60_000;
@@ -40,6 +41,8 @@ pub struct Invalidation {
     /// The connection that made it; zero if none did.
     pub by: u64,
     pub(crate) ordinal: u32,
+    /// Its number in the journal, where one is kept.
+    pub(crate) said_at: u64,
 }
 
 /// What an entry, or one that is about to be stored, is judged by.
@@ -60,6 +63,8 @@ struct Scope {
     /// How many prefixes there are of each length.
     lengths: BTreeMap<usize, usize>,
     keys: HashMap<u64, Invalidation>,
+    /// The ordinals of the last by tag and by prefix.
+    newest: (u32, u32),
 }
 
 #[derive(Debug, Default)]
@@ -87,20 +92,64 @@ pub(crate) enum Noted {
 }
 
 impl Validity {
-    /// Notes an invalidation in a database.
-    pub(crate) fn note(&self, incarnation: u32, hash: u64, purge: Purge<'_>, at: Millis, by: u64) -> Noted {
+    /// Notes an invalidation in a database. `say` tells the journal of it, and what its number is there.
+    pub(crate) fn note(
+        &self,
+        incarnation: u32,
+        hash: u64,
+        purge: Purge<'_>,
+        (at, by): (Millis, u64),
+        say: impl Fn(u32, Option<u32>, What<&[u8]>) -> u64,
+    ) -> Noted {
         let mut tables = self.tables.write();
         let moves_ordinal = !matches!(purge, Purge::Key(_));
-        let Some(record) = tables.next(at, by, moves_ordinal) else {
-            return Noted::Merged(tables.merge(at, by));
+        let Some(mut record) = tables.next(at, by, moves_ordinal) else {
+            return Noted::Merged(tables.merge(at, by, say));
         };
-        let is_in = tables.scopes.entry(incarnation).or_default().insert(hash, purge, record);
-        if is_in { Noted::Alone(record) } else { Noted::Merged(tables.merge(at, by)) }
+        let scope = tables.scopes.entry(incarnation).or_default();
+        let Some(purge) = scope.reach(purge) else {
+            return Noted::Merged(tables.merge(at, by, say));
+        };
+        record.said_at = match purge {
+            Purge::Key(_) => 0,
+            // What is too long to be said is too long to be carried by any entry.
+            Purge::Tag(tag) if tag.len() > NAME_MAX => 0,
+            Purge::Tag(tag) => say(record.ordinal, Some(incarnation), What::Tag(tag)),
+            Purge::Prefix(prefix) => {
+                say(record.ordinal, Some(incarnation), What::Prefix(&prefix[..prefix.len().min(NAME_MAX)]))
+            }
+        };
+        let is_in = scope.insert(hash, purge, record);
+        if is_in { Noted::Alone(record) } else { Noted::Merged(tables.merge(at, by, say)) }
     }
 
     /// Notes that everything was invalidated; the caller empties the databases.
-    pub(crate) fn note_everything(&self, at: Millis, by: u64) -> Invalidation {
-        self.tables.write().everything(at, by)
+    pub(crate) fn note_everything(
+        &self,
+        (at, by): (Millis, u64),
+        say: impl Fn(u32, Option<u32>, What<&[u8]>) -> u64,
+    ) -> Invalidation {
+        self.tables.write().everything(at, by, say)
+    }
+
+    /// All that are kept and were said in the journal, with the database that each is about.
+    pub(crate) fn said(&self) -> Vec<(Option<u32>, What<Box<[u8]>>, Invalidation)> {
+        let tables = self.tables.read();
+        let mut said = Vec::new();
+        for (&incarnation, scope) in &tables.scopes {
+            let tags = scope.tags.iter().map(|(tag, record)| (What::Tag(tag.clone()), *record));
+            let prefixes = scope.prefixes.iter().map(|(prefix, record)| (What::Prefix(prefix.clone()), *record));
+            said.extend(tags.chain(prefixes).map(|(what, record)| (Some(incarnation), what, record)));
+        }
+        said.extend(tables.everything.map(|record| (None, What::All, record)));
+        said.sort_unstable_by_key(|(_, _, record)| record.said_at);
+        said
+    }
+
+    /// The ordinals of the last invalidations by tag and by prefix in a database.
+    pub(crate) fn newest_of(&self, incarnation: u32) -> (u32, u32) {
+        let tables = self.tables.read();
+        tables.scopes.get(&incarnation).map_or((0, 0), |scope| scope.newest)
     }
 
     /// The last invalidation of all.
@@ -171,28 +220,50 @@ impl Tables {
     fn next(&mut self, at: Millis, by: u64, moves_ordinal: bool) -> Option<Invalidation> {
         let (sequence, ordinal) = self.latest.map_or((0, 0), |latest| (latest.sequence, latest.ordinal));
         let ordinal = if moves_ordinal { ordinal.checked_add(1)? } else { ordinal };
-        let record = Invalidation { sequence: sequence + 1, at, by, ordinal };
+        let record = Invalidation { sequence: sequence + 1, at, by, ordinal, said_at: 0 };
         self.latest = Some(record);
         Some(record)
     }
 
-    fn everything(&mut self, at: Millis, by: u64) -> Invalidation {
+    fn everything(
+        &mut self,
+        at: Millis,
+        by: u64,
+        say: impl Fn(u32, Option<u32>, What<&[u8]>) -> u64,
+    ) -> Invalidation {
         let (sequence, ordinal) = self.latest.map_or((0, 0), |latest| (latest.sequence, latest.ordinal));
-        let record = Invalidation { sequence: sequence + 1, at, by, ordinal };
+        let said_at = say(ordinal, None, What::All);
+        let record = Invalidation { sequence: sequence + 1, at, by, ordinal, said_at };
         (self.latest, self.everything) = (Some(record), Some(record));
         self.scopes.clear();
         record
     }
 
-    fn merge(&mut self, at: Millis, by: u64) -> Invalidation {
+    fn merge(
+        &mut self,
+        at: Millis,
+        by: u64,
+        say: impl Fn(u32, Option<u32>, What<&[u8]>) -> u64,
+    ) -> Invalidation {
         self.merged += 1;
-        self.everything(at, by)
+        self.everything(at, by, say)
     }
 }
 
 impl Scope {
     fn len(&self) -> usize {
         self.tags.len() + self.prefixes.len() + self.keys.len()
+    }
+
+    /// What a purge is to reach so that it can be noted: with too many lengths a prefix is cut to one that there is, which
+    /// reaches more, never less. None if it would have to be everything.
+    fn reach<'a>(&self, purge: Purge<'a>) -> Option<Purge<'a>> {
+        let Purge::Prefix(prefix) = purge else { return Some(purge) };
+        if self.lengths.len() < PREFIX_LENGTHS_MAX {
+            return Some(purge);
+        }
+        let length = self.lengths.range(..=prefix.len()).next_back().map(|(&length, _)| length)?;
+        Some(Purge::Prefix(&prefix[..length]))
     }
 
     /// False if there is no room.
@@ -203,21 +274,14 @@ impl Scope {
                 self.keys.len() <= RECORDS_MAX
             }
             Purge::Tag(tag) => {
+                self.newest.0 = record.ordinal;
                 self.tags.insert(tag.into(), record);
                 self.tags.len() <= RECORDS_MAX
             }
             Purge::Prefix(prefix) => {
-                // With too many lengths a prefix is cut to one that there is, which reaches more, never less.
-                let length = if self.lengths.len() < PREFIX_LENGTHS_MAX {
-                    prefix.len()
-                } else {
-                    match self.lengths.range(..=prefix.len()).next_back() {
-                        Some((&length, _)) => length,
-                        None => return false,
-                    }
-                };
-                if self.prefixes.insert(prefix[..length].into(), record).is_none() {
-                    *self.lengths.entry(length).or_default() += 1;
+                self.newest.1 = record.ordinal;
+                if self.prefixes.insert(prefix.into(), record).is_none() {
+                    *self.lengths.entry(prefix.len()).or_default() += 1;
                 }
                 self.prefixes.len() <= PREFIXES_MAX
             }
@@ -246,8 +310,8 @@ mod tests {
     #[test]
     fn older_entries_are_reached_and_newer_ones_are_not() {
         let validity = Validity::default();
-        validity.note(1, 0, Purge::Tag(b"red"), NOW, 0);
-        validity.note(1, 0, Purge::Prefix(b"user:"), NOW, 0);
+        validity.note(1, 0, Purge::Tag(b"red"), (NOW, 0), |_, _, _| 0);
+        validity.note(1, 0, Purge::Prefix(b"user:"), (NOW, 0), |_, _, _| 0);
         let red = subject(b"x", b"\x03red");
         assert_eq!(validity.against_entry(red, 0).map(|found| found.sequence), Some(1));
         assert_eq!(validity.against_entry(red, 1), None);
@@ -261,11 +325,11 @@ mod tests {
         let validity = Validity::default();
         let long = [b'a'; 100];
         for length in 10..10 + PREFIX_LENGTHS_MAX {
-            assert!(matches!(validity.note(1, 0, Purge::Prefix(&long[..length]), NOW, 0), Noted::Alone(_)));
+            assert!(matches!(validity.note(1, 0, Purge::Prefix(&long[..length]), (NOW, 0), |_, _, _| 0), Noted::Alone(_)));
         }
         let before = validity.latest().map_or(0, |latest| latest.ordinal);
         assert!(matches!(
-            validity.note(1, 0, Purge::Prefix(b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), NOW, 0),
+            validity.note(1, 0, Purge::Prefix(b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), (NOW, 0), |_, _, _| 0),
             Noted::Alone(_)
         ));
         assert!(
@@ -273,14 +337,14 @@ mod tests {
                 .against_entry(subject(b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb1", b""), before)
                 .is_some()
         );
-        assert!(matches!(validity.note(1, 0, Purge::Prefix(b"c"), NOW, 0), Noted::Merged(_)));
+        assert!(matches!(validity.note(1, 0, Purge::Prefix(b"c"), (NOW, 0), |_, _, _| 0), Noted::Merged(_)));
     }
 
     #[test]
     fn a_record_stays_until_it_is_swept_and_fills_have_come_in() {
         let validity = Validity::default();
-        validity.note(1, 0, Purge::Tag(b"red"), NOW, 0);
-        validity.note(1, 7, Purge::Key(b"x"), NOW, 0);
+        validity.note(1, 0, Purge::Tag(b"red"), (NOW, 0), |_, _, _| 0);
+        validity.note(1, 7, Purge::Key(b"x"), (NOW, 0), |_, _, _| 0);
         let later = Millis(NOW.0 + FILL_WINDOW_MS + 1);
         validity.forget(1, NOW);
         assert_eq!(validity.records(), 2);

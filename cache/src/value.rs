@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::memory::large::Large;
 use crate::memory::record::Record;
 use crate::memory::{bytes_of, tags_of};
+use crate::shard::disk::Visitor;
 use crate::tags::Tags;
 
 /// A value to be stored.
@@ -83,25 +84,45 @@ pub struct View<'a> {
     pub placed_after: Millis,
     pub(crate) record: Record<'a>,
     pub(crate) large: Option<&'a Large>,
+    /// What it is instead of a record, if it lies on disk.
+    pub(crate) visitor: Option<&'a Visitor>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    pub(crate) fn on_disk(value: Value<'a>, deadline: Option<Millis>, visitor: &'a Visitor) -> Self {
+        let record = Record(&[]);
+        View { value, deadline, placed_after: Millis(0), record, large: None, visitor: Some(visitor) }
+    }
+
+    /// Whether it lies on disk only.
+    #[must_use]
+    pub fn is_on_disk(&self) -> bool {
+        self.visitor.is_some()
+    }
+
+    /// Whether other entries are governed by it: see [`Section::governs`](crate::Section::governs).
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.visitor.map_or_else(|| self.record.is_control(), |visitor| visitor.is_control)
+    }
+
     /// The tags that it carries.
     #[must_use]
     pub fn tags(&self) -> Tags {
-        Tags::from_encoded(tags_of(self.record, self.large))
+        let encoded = self.visitor.map_or_else(|| tags_of(self.record, self.large), |visitor| &visitor.tags);
+        Tags::from_encoded(encoded)
     }
 
     /// How often it was read since it last moved, counted up to three.
     #[must_use]
     pub fn reads(&self) -> u8 {
-        self.record.frequency()
+        self.visitor.map_or_else(|| self.record.frequency(), |visitor| visitor.frequency)
     }
 
     /// Bytes of its record and value, without its share of the index.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        bytes_of(self.record, self.large)
+        self.visitor.map_or_else(|| bytes_of(self.record, self.large), Visitor::bytes)
     }
 }
 

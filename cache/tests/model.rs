@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder_cache::clock::Millis;
-use larder_cache::{Cache, Config, Cursor, Deadline, NewTags, NewValue, Policy, Purge, Room, Tags};
+use larder_cache::{Fetches, Cache, Config, Cursor, Deadline, NewTags, NewValue, Policy, Purge, Room, Tags};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -299,7 +299,8 @@ impl Bench {
                 let mut seen = Vec::new();
                 let mut cursor = Cursor(0);
                 loop {
-                    cursor = self.cache.scan(db, cursor, count, self.now, |key| seen.push(key.to_vec()));
+                    let show = |key: &[u8]| seen.push(key.to_vec());
+                    cursor = self.cache.scan(db, cursor, count, self.now, &Fetches::default(), show).0;
                     if cursor == Cursor(0) {
                         break;
                     }

@@ -55,7 +55,7 @@ pub(crate) struct StoreOptions {
     /// Whether to begin without what is in the directory.
     pub(crate) wipe: bool,
     /// Seals segments at rest.
-    pub(crate) keys: Option<Keys>,
+    pub(crate) keys: Option<Arc<Keys>>,
     /// Hears what was lost to make room.
     pub(crate) reclaimed: Reclaimed,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Figures {
 pub(crate) struct Store {
     incarnation: u64,
     shape: Shape,
-    keys: Option<Keys>,
+    keys: Option<Arc<Keys>>,
     flights: Arc<Flights>,
     reads: Reads,
     read_permits: Semaphore,
@@ -233,6 +233,11 @@ impl Store {
     /// Whether the segment was seen on disk.
     pub(crate) fn holds(&self, number: u64) -> bool {
         !self.flights.contains(number) && self.engine.has(number)
+    }
+
+    /// Whether there is anything under this number, on disk or under way.
+    pub(crate) fn knows(&self, number: u64) -> bool {
+        self.flights.contains(number) || self.engine.has(number)
     }
 
     /// Reads a segment; nothing if it is not there. Who asks while it is being read gets the same bytes.

@@ -47,7 +47,12 @@ impl Fold {
             Entry::InvalidatedAt { sequence, ordinal, incarnation, what } => {
                 self.invalidate(sequence, ordinal, incarnation, what);
             }
-            Entry::SnapshotEnd { sequence } if self.next.is_none() => self.next = Some(sequence),
+            Entry::SnapshotEnd { sequence } if self.next.is_none() => {
+                self.next = Some(sequence);
+                // Gathered when the snapshot had begun, and nothing spoke against them then.
+                let gathered = self.controls.values_mut().flat_map(HashMap::values_mut);
+                gathered.for_each(|control| control.sequence = sequence);
+            }
             Entry::SnapshotEnd { .. } => return Err(Misplaced),
         }
         Ok(())
@@ -67,7 +72,7 @@ impl Fold {
                 self.segments.remove(&segment);
             }
             Record::Control { incarnation, hash, key, value, deadline } => {
-                let control = Control { key: key.into(), value: value.into(), deadline };
+                let control = Control { key: key.into(), value: value.into(), deadline, sequence };
                 self.controls.entry(incarnation).or_default().insert(hash, control);
             }
             Record::ControlGone { incarnation, hash } => {

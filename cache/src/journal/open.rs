@@ -18,7 +18,8 @@ use super::state::Roots;
 use super::statistics::Counters;
 use super::{Failed, HEALTHY, Journal, Pending, Writer};
 
-const NAME: &str = "journal";
+/// The file in its directory.
+pub const NAME: &str = "journal";
 /// Becomes the journal by being renamed.
 const NAME_NEW: &str = "journal.new";
 /// What a journal may at least grow to.

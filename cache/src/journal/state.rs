@@ -104,6 +104,8 @@ pub struct Control {
     pub key: Box<[u8]>,
     pub value: Box<[u8]>,
     pub deadline: Option<Millis>,
+    /// When it got it: an invalidation with a smaller sequence number does not reach it.
+    pub sequence: u64,
 }
 
 /// Hashes are keyed and evenly spread already.

@@ -1,8 +1,8 @@
 //! A slot: twelve bytes that say where on disk an entry lies, and as much about it as is asked for most.
 //!
 //! ```text
-//! segment's row | place within it      the hash bits that the index has not   deadline in seconds | expires | was read
-//! 22            | 10                   32                                     30                  | 1       | 1
+//! segment's row | place within it      the hash bits that the index has not   deadline in seconds | control | linked | expires | was read
+//! 22            | 10                   32                                     28                  | 1       | 1      | 1       | 1
 //! ```
 //! The key is not here: it is compared when the entry is read. Two keys of one shard that share all bits of their hash would be
 //! taken for each other by who does not read; with a keyed hash of 64 bits nobody can make that happen.
@@ -19,8 +19,11 @@ const SLOTS_MAX: usize = 1 << 31;
 
 const WAS_READ: u32 = 1;
 const EXPIRES: u32 = 1 << 1;
-const SECONDS_SHIFT: u32 = 2;
-const SECONDS_MAX: u64 = (1 << 30) - 1;
+/// The entry lies in memory as well, and the index knows it by that.
+const LINKED: u32 = 1 << 2;
+const CONTROL: u32 = 1 << 3;
+const SECONDS_SHIFT: u32 = 4;
+const SECONDS_MAX: u64 = (1 << 28) - 1;
 
 /// Where an entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +35,21 @@ pub(crate) struct Slot {
 
 impl Slot {
     /// Nothing if the place is too far behind.
-    pub(super) fn new(row: u32, place: u16, check: u32, deadline: Option<Millis>) -> Option<Self> {
+    pub(super) fn new(
+        row: u32,
+        place: u16,
+        check: u32,
+        deadline: Option<Millis>,
+        is_control: bool,
+    ) -> Option<Self> {
         if place > PLACES_MAX || row as usize >= SEGMENTS_MAX {
             return None;
         }
         // Rounded down, so that what is over is never taken for alive; exactly it is said where the entry lies.
         let due = deadline
             .map_or(0, |deadline| ((deadline.0 / 1000).min(SECONDS_MAX) as u32) << SECONDS_SHIFT | EXPIRES);
-        Some(Self { at: row << PLACE_BITS | u32::from(place), check, due })
+        let control = if is_control { CONTROL } else { 0 };
+        Some(Self { at: row << PLACE_BITS | u32::from(place), check, due: due | control })
     }
 
     /// The segment's row in the ledger.
@@ -58,6 +68,21 @@ impl Slot {
     #[inline]
     pub(crate) fn check(self) -> u32 {
         self.check
+    }
+
+    /// Whether somebody read it since it was written.
+    pub(crate) fn was_read(self) -> bool {
+        self.due & WAS_READ != 0
+    }
+
+    /// Whether the entry lies in memory as well.
+    pub(crate) fn is_linked(self) -> bool {
+        self.due & LINKED != 0
+    }
+
+    /// Whether other entries are governed by it.
+    pub(crate) fn is_control(self) -> bool {
+        self.due & CONTROL != 0
     }
 
     pub(crate) fn has_deadline(self) -> bool {
@@ -114,6 +139,12 @@ impl Slots {
         before
     }
 
+    /// Notes whether the entry lies in memory as well.
+    pub(super) fn link(&mut self, number: u32, is_linked: bool) {
+        let slot = &mut self.slots[number as usize];
+        slot.due = (slot.due & !LINKED) | if is_linked { LINKED } else { 0 };
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.slots.capacity() * size_of::<Slot>()
     }
@@ -126,18 +157,19 @@ mod tests {
     #[test]
     fn a_slot_says_what_it_was_told() {
         let deadline = Some(Millis(1_234_567));
-        let slot = Slot::new(4_000_000, 1000, 0xDEAD_BEEF, deadline).expect("it fits");
+        let slot = Slot::new(4_000_000, 1000, 0xDEAD_BEEF, deadline, true).expect("it fits");
         assert_eq!((slot.row(), slot.place(), slot.check()), (4_000_000, 1000, 0xDEAD_BEEF));
         assert_eq!(slot.deadline_floor(), Some(Millis(1_234_000)));
-        assert_eq!(Slot::new(1, 1, 0, None).and_then(Slot::deadline_floor), None);
-        assert_eq!(Slot::new(1, 1024, 0, None), None);
+        assert_eq!((slot.is_control(), slot.is_linked(), slot.was_read()), (true, false, false));
+        assert_eq!(Slot::new(1, 1, 0, None, false).and_then(Slot::deadline_floor), None);
+        assert_eq!(Slot::new(1, 1024, 0, None, false), None);
         assert_eq!(size_of::<Slot>(), 12);
     }
 
     #[test]
     fn numbers_are_used_again() {
         let mut slots = Slots::default();
-        let slot = Slot::new(1, 1, 7, None).expect("it fits");
+        let slot = Slot::new(1, 1, 7, None, false).expect("it fits");
         let numbers: Vec<_> = (0..3).filter_map(|_| slots.add(slot)).collect();
         slots.remove(numbers[0]);
         slots.remove(numbers[2]);

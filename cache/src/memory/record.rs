@@ -1,12 +1,13 @@
 //! A record: one entry's bytes in a segment.
 //!
 //! ```text
-//! flags  key length  value length  incarnation  [deadline]  [ordinal]  [tags]            key      value, or a large one's number
-//! 1      1           2             4            8 if TTL    4          1 + 0..=254 each  0..=254  0..=1024, or 4
+//! flags  key length  value length  incarnation  [deadline]  [ordinal]  [tags]            key      value, or a large one's number  [link]
+//! 1      1           2             4            8 if TTL    4          1 + 0..=254 each  0..=254  0..=1024, or 4                  4
 //! ```
 //! rounded up to four bytes. Keys over 254, tags over 254 and values over 1,024 bytes live outside the log, refcounted
 //! ([`super::large`]). The ordinal says as of which invalidation the entry is known to be valid; where it is missing, that
-//! is what the segment says.
+//! is what the segment says. The link names an equal copy that lies elsewhere; it stands last, out of the way of whoever
+//! reads. The two highest bits of the value's length are flags.
 
 use crate::clock::Millis;
 
@@ -16,7 +17,7 @@ pub(crate) const KEY_INLINE_MAX: usize = 254;
 pub(crate) const TAGS_INLINE_MAX: usize = 254;
 /// Longest value inside a record, copied out under the lock; longer ones are refcounted.
 pub const VALUE_INLINE_MAX: usize = 1024;
-/// Records start at multiples of this many bytes, which stretches a 32-bit location to 16 GiB.
+/// Records start at multiples of this many bytes, which stretches a location of 31 bits to 8 GiB.
 pub(crate) const GRANULE: usize = 4;
 
 const HEADER: usize = 8;
@@ -24,7 +25,7 @@ const DEADLINE: usize = 8;
 const ORDINAL: usize = 4;
 /// Bytes of the longest record.
 pub(crate) const RECORD_MAX: usize =
-    round(HEADER + DEADLINE + ORDINAL + 1 + TAGS_INLINE_MAX + KEY_INLINE_MAX + VALUE_INLINE_MAX);
+    round(HEADER + DEADLINE + ORDINAL + 1 + TAGS_INLINE_MAX + KEY_INLINE_MAX + VALUE_INLINE_MAX + LINK);
 
 const FREQUENCY: u8 = 0b0000_0011;
 const HAS_DEADLINE: u8 = 0b0000_0100;
@@ -34,6 +35,12 @@ const TOUCHES: u8 = 0b0011_0000;
 const TOUCH: u8 = 0b0001_0000;
 const HAS_TAGS: u8 = 0b0100_0000;
 const HAS_ORDINAL: u8 = 0b1000_0000;
+/// In the value's length:
+const IS_CONTROL: u16 = 1 << 14;
+const HAS_LINK: u16 = 1 << 15;
+const LINK: usize = 4;
+/// A link that leads nowhere any more.
+const NO_LINK: u32 = u32::MAX;
 
 const fn round(bytes: usize) -> usize {
     bytes.next_multiple_of(GRANULE)
@@ -53,6 +60,10 @@ pub(crate) struct Draft<'a> {
     pub(crate) ordinal: Option<u32>,
     pub(crate) frequency: u8,
     pub(crate) touches: u8,
+    /// Other entries are governed by it.
+    pub(crate) is_control: bool,
+    /// Where an equal copy lies.
+    pub(crate) link: Option<u32>,
 }
 
 /// A record's value: its bytes, or the number of a large one.
@@ -73,7 +84,8 @@ impl Draft<'_> {
             Payload::Inline(bytes) => bytes.len(),
             Payload::Large(_) => size_of::<u32>(),
         };
-        round(HEADER + deadline + ordinal + tags + self.key.len() + payload)
+        let link = if self.link.is_some() { LINK } else { 0 };
+        round(HEADER + deadline + ordinal + tags + self.key.len() + payload + link)
     }
 
     /// Writes the record to the start of `out`, which is at least [`len`](Self::len) bytes long.
@@ -89,7 +101,9 @@ impl Draft<'_> {
         let counts = (self.frequency & FREQUENCY) | ((self.touches * TOUCH) & TOUCHES);
         out[0] = flags | has_deadline | has_ordinal | has_tags | counts;
         out[1] = self.key.len() as u8;
-        out[2..4].copy_from_slice(&value_len.to_le_bytes());
+        let control = if self.is_control { IS_CONTROL } else { 0 };
+        let has_link = if self.link.is_some() { HAS_LINK } else { 0 };
+        out[2..4].copy_from_slice(&(value_len | control | has_link).to_le_bytes());
         out[4..8].copy_from_slice(&self.incarnation.to_le_bytes());
         let mut at = HEADER;
         if let Some(deadline) = self.deadline {
@@ -110,6 +124,10 @@ impl Draft<'_> {
         match self.payload {
             Payload::Inline(bytes) => out[at..at + bytes.len()].copy_from_slice(bytes),
             Payload::Large(number) => out[at..at + 4].copy_from_slice(&number.to_le_bytes()),
+        }
+        if let Some(link) = self.link {
+            at += usize::from(value_len);
+            out[at..at + LINK].copy_from_slice(&link.to_le_bytes());
         }
     }
 }
@@ -173,13 +191,44 @@ impl<'a> Record<'a> {
     }
 
     #[inline]
+    fn lengths(self) -> u16 {
+        u16::from_le_bytes([self.0[2], self.0[3]])
+    }
+
+    #[inline]
     fn value_len(self) -> usize {
-        u16::from_le_bytes([self.0[2], self.0[3]]) as usize
+        usize::from(self.lengths() & !(IS_CONTROL | HAS_LINK))
+    }
+
+    /// Whether other entries are governed by this one.
+    #[inline]
+    pub(crate) fn is_control(self) -> bool {
+        self.lengths() & IS_CONTROL != 0
+    }
+
+    #[inline]
+    fn has_link(self) -> bool {
+        self.lengths() & HAS_LINK != 0
+    }
+
+    fn link_start(self) -> usize {
+        self.key_start() + self.key_len() + self.value_len()
+    }
+
+    /// Where an equal copy lies, if one does.
+    #[inline]
+    pub(crate) fn link(self) -> Option<u32> {
+        if !self.has_link() {
+            return None;
+        }
+        let link = self.0[self.link_start()..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        link.filter(|&link| link != NO_LINK)
     }
 
     #[inline]
     pub(crate) fn len(self) -> usize {
-        round(self.key_start() + self.key_len() + self.value_len())
+        let link = if self.has_link() { LINK } else { 0 };
+        round(self.key_start() + self.key_len() + self.value_len() + link)
     }
 
     #[inline]
@@ -241,8 +290,23 @@ impl<'a> Record<'a> {
             ordinal: self.ordinal(),
             frequency: self.frequency(),
             touches: self.touches(),
+            is_control: self.is_control(),
+            link: self.link(),
         }
     }
+}
+
+/// Has the record forget its link.
+pub(crate) fn clear_link(record: &mut [u8]) {
+    if Record(record).has_link() {
+        let at = Record(record).link_start();
+        record[at..at + LINK].copy_from_slice(&NO_LINK.to_le_bytes());
+    }
+}
+
+/// Says that other entries are governed by the record.
+pub(crate) fn set_control(record: &mut [u8]) {
+    record[3] |= (IS_CONTROL >> 8) as u8;
 }
 
 /// Counts a read, up to three, and a touch, up to three. A record that is full of both is not written to.
@@ -284,6 +348,8 @@ mod tests {
             ordinal: Some(9),
             frequency: 2,
             touches: 0,
+            is_control: true,
+            link: Some(77),
         };
         let mut bytes = vec![0xAA; draft.len() + 9];
         draft.write(&mut bytes);
@@ -294,7 +360,9 @@ mod tests {
         assert_eq!(record.payload(), Payload::Inline(b"value"));
         assert_eq!(record.deadline(), Some(Millis(123_456_789_012)));
         assert_eq!((record.tags(), record.ordinal()), (&b"\x03red\x04blue"[..], Some(9)));
-        assert_eq!(record.frequency(), 2);
+        assert_eq!((record.frequency(), record.is_control(), record.link()), (2, true, Some(77)));
+        clear_link(&mut bytes);
+        assert_eq!((Record(&bytes).link(), Record(&bytes).len()), (None, draft.len()));
         bump_frequency(&mut bytes);
         bump_frequency(&mut bytes);
         assert_eq!(Record(&bytes).frequency(), 3);
@@ -313,6 +381,8 @@ mod tests {
             ordinal: None,
             frequency: 0,
             touches: 0,
+            is_control: false,
+            link: None,
         };
         let mut bytes = vec![0; draft.len()];
         draft.write(&mut bytes);

@@ -66,8 +66,8 @@ impl Geometry {
 
     /// How many segments can be told apart.
     pub(crate) fn segments_max(self) -> usize {
-        // The last segment's last granule would be the index's mark for a gap.
-        (1usize << (32 - self.granule_bits)) - 1
+        // The highest bit of a location says that it is none in memory.
+        1usize << (31 - self.granule_bits)
     }
 
     #[inline]

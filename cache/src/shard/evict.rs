@@ -1,6 +1,8 @@
 //! Eviction: one record at a time at a queue's head, by the rule in force, and compaction of what died in place.
 
 use super::Shard;
+use super::demote::Demotion;
+use super::disk::is_on_disk;
 use super::history::Departure;
 use super::rule::{Rule, Turn};
 use crate::clock::Millis;
@@ -25,13 +27,15 @@ pub(crate) enum Eviction {
     Progress,
     /// There is no newcomer here to judge: better one of another shard leaves than what has proved itself here.
     Elsewhere,
+    /// What has to be kept is taken by the disk a little later.
+    Later,
     /// The policy allows nothing more.
     Nothing,
 }
 
 /// What becomes of a record that a hand has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     /// It had died before.
     Passed,
     Flushed,
@@ -49,11 +53,15 @@ impl Shard {
     pub(crate) fn evict_one(&mut self, now: Millis, insists: bool) -> Eviction {
         self.changed = true;
         if self.policy == Policy::NoEviction || (self.policy == Policy::Volatile && !self.holds_deadlines()) {
-            return self.compact_once(now);
+            let compacted = self.compact_once(now);
+            return match compacted {
+                Eviction::Nothing if self.may_move() => self.move_one(now),
+                compacted => compacted,
+            };
         }
         let (small, main) = self.weights();
         let rule = self.trial.rule();
-        self.trial.fit(self.index.len(), small + main);
+        self.trial.fit(self.resident(), small + main);
         let is_over = rule.is_over(small, main);
         if !is_over && !insists && rule == Rule::Frequency {
             return Eviction::Elsewhere;
@@ -63,11 +71,10 @@ impl Shard {
         for queue in [first, second] {
             if let Some(location) = self.log.take(queue) {
                 let outcome = self.judge(location, queue, now);
-                self.settle(location, queue, outcome, now);
-                return Eviction::Progress;
+                return self.settle(location, queue, outcome, now);
             }
         }
-        Eviction::Nothing
+        if self.may_move() { self.move_one(now) } else { Eviction::Nothing }
     }
 
     /// Bytes of what lives in the small and in the main queue, large values included.
@@ -78,21 +85,12 @@ impl Shard {
 
     /// Decides about a record that a hand has reached. A duel moves its rival on or evicts it on the way.
     fn judge(&mut self, location: u32, queue: QueueName, now: Millis) -> Outcome {
-        let hash = self.hash_at(location);
-        if !self.is_live(hash, location) {
-            return Outcome::Passed;
+        if let Some(outcome) = self.judge_life(location, now) {
+            return outcome;
         }
+        let hash = self.hash_at(location);
         let record = self.log.record(location);
         let (deadline, reads) = (record.deadline(), record.frequency());
-        if self.dead.contains(&record.incarnation()) {
-            return Outcome::Flushed;
-        }
-        if let Some(against) = self.condemned_if_unchecked(location) {
-            return Outcome::Invalidated(against);
-        }
-        if deadline.is_some_and(|deadline| deadline <= now) {
-            return Outcome::Expired;
-        }
         if self.policy == Policy::Volatile && deadline.is_none() {
             return Outcome::Carried(QueueName::Kept, reads);
         }
@@ -112,6 +110,27 @@ impl Shard {
             }
             Turn::Duel => Outcome::Evicted,
         }
+    }
+
+    /// What becomes of a record that counts no more, whatever the policy; none if it lives.
+    fn judge_life(&self, location: u32, now: Millis) -> Option<Outcome> {
+        let hash = self.hash_at(location);
+        if !self.is_live(hash, location) {
+            return Some(Outcome::Passed);
+        }
+        let record = self.log.record(location);
+        if self.dead.contains(&record.incarnation()) {
+            return Some(Outcome::Flushed);
+        }
+        if let Some(against) = self.condemned_if_unchecked(location) {
+            return Some(Outcome::Invalidated(against));
+        }
+        record.deadline().is_some_and(|deadline| deadline <= now).then_some(Outcome::Expired)
+    }
+
+    /// Decides about a record that may be moved, and not dropped while its time is not over.
+    pub(super) fn judge_kept(&self, location: u32, now: Millis) -> Outcome {
+        self.judge_life(location, now).unwrap_or(Outcome::Evicted)
     }
 
     /// Whether a newcomer was seen more often than the next records of the main queue, as many as it takes to make room for
@@ -145,9 +164,15 @@ impl Shard {
     }
 
     /// Does what was decided.
-    fn settle(&mut self, location: u32, queue: QueueName, outcome: Outcome, now: Millis) {
+    pub(super) fn settle(
+        &mut self,
+        location: u32,
+        queue: QueueName,
+        outcome: Outcome,
+        now: Millis,
+    ) -> Eviction {
         if outcome == Outcome::Passed {
-            return;
+            return Eviction::Progress;
         }
         let hash = self.hash_at(location);
         match outcome {
@@ -168,20 +193,42 @@ impl Shard {
                 }
                 self.carry(hash, location, to, reads, now);
             }
-            Outcome::Evicted => {
-                if queue == QueueName::Small {
-                    self.stats.evicted_on_probation += 1;
-                    if self.trial.rule().welcomes_back() {
-                        self.ghost.remember(hash, self.index.len());
-                    }
-                } else {
-                    self.stats.evicted_from_main += 1;
-                }
-                self.tell_touches(index_hash(hash), location);
-                self.changed |= self.history.left(hash, Departure::Evicted, now);
-                self.drop_entry(hash, location);
-            }
+            Outcome::Evicted => return self.leave(hash, location, queue, now),
         }
+        Eviction::Progress
+    }
+
+    /// Moves an entry that is evicted to disk, or drops it.
+    fn leave(&mut self, hash: u64, location: u32, queue: QueueName, now: Millis) -> Eviction {
+        if queue == QueueName::Small && self.trial.rule().welcomes_back() {
+            self.ghost.remember(hash, self.resident());
+        }
+        self.tell_touches(index_hash(hash), location);
+        match self.demote(hash, location, queue, now) {
+            Demotion::Done => return Eviction::Progress,
+            Demotion::Later => {
+                let queue = if queue == QueueName::Kept { queue } else { QueueName::Main };
+                self.carry(hash, location, queue, 0, now);
+                return Eviction::Later;
+            }
+            Demotion::Refused => {}
+        }
+        let record = self.log.record(location);
+        if queue == QueueName::Kept || self.policy == Policy::NoEviction {
+            self.carry(hash, location, queue, 0, now);
+            return Eviction::Nothing;
+        }
+        if record.is_control() {
+            self.drop_control(hash, location);
+        }
+        if queue == QueueName::Small {
+            self.stats.evicted_on_probation += 1;
+        } else {
+            self.stats.evicted_from_main += 1;
+        }
+        self.changed |= self.history.left(hash, Departure::Evicted, now);
+        self.drop_entry(hash, location);
+        Eviction::Progress
     }
 
     fn carry(&mut self, hash: u64, location: u32, queue: QueueName, reads: u8, now: Millis) {
@@ -198,13 +245,13 @@ impl Shard {
             return;
         }
         let (index, log) = (&self.index, &mut self.log);
-        let mut touches = |hash| index.find(hash, |_| true).map_or(0, |at| take_touches(log.record_mut(at)));
+        let mut touches = |hash| index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)));
         self.trial.fill(hash, bytes, &mut touches);
         let (from, last) = self.trial.walk_from();
         let mut touched = [(0, 0); super::trial::WALK * 2];
         let mut count = 0;
         let next = self.index.walk(from, super::trial::WALK, |slot| {
-            let is_touched = slot.hash <= last && self.log.record(slot.location).touches() > 0;
+            let is_touched = slot.hash <= last && !is_on_disk(slot.location) && self.log.record(slot.location).touches() > 0;
             if is_touched && count < touched.len() {
                 touched[count] = (slot.hash, slot.location);
                 count += 1;
@@ -236,7 +283,7 @@ impl Shard {
         if times > 0 {
             let (index, log) = (&self.index, &mut self.log);
             let mut touches =
-                |hash| index.find(hash, |_| true).map_or(0, |at| take_touches(log.record_mut(at)));
+                |hash| index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)));
             self.trial.touched(hash, bytes, times, &mut touches);
         }
     }

@@ -1,6 +1,7 @@
 //! Invalidation: entries that a record of the past speaks against, fills that it overtook, and the sweep that settles both.
 
 use super::Shard;
+use super::disk::is_on_disk;
 use super::history::Departure;
 use crate::clock::Millis;
 use crate::fills::Actor;
@@ -71,15 +72,23 @@ impl Shard {
         self.log.set_newest(record.ordinal);
         self.sequence = record.sequence;
         self.guarded_until = Millis(record.at.0 + FILL_WINDOW_MS);
-        if self.index.len() == 0 {
+        if self.resident() == 0 {
             self.swept = record.ordinal;
+        }
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.is_empty()) {
+            disk.swept = record.ordinal;
         }
         // Whoever watches a key sees at once that it is gone.
         for (hash, incarnation, name) in self.watches.names() {
-            if let Some(location) = self.entry(hash, incarnation, &name)
-                && let Some(against) = self.condemned(location)
-            {
-                self.drop_invalidated(hash, location, against.sequence, record.at);
+            match self.entry(hash, incarnation, &name) {
+                // Whether it is reached is seen when it is read; a watch that is raised for nothing does no harm.
+                Some(location) if is_on_disk(location) => self.watches.touch(hash),
+                Some(location) => {
+                    if let Some(against) = self.condemned(location) {
+                        self.drop_invalidated(hash, location, against.sequence, record.at);
+                    }
+                }
+                None => {}
             }
         }
     }
@@ -94,7 +103,7 @@ impl Shard {
         }
         self.stats.invalidated += self.index.len() as u64;
         self.history.all_left(Departure::Invalidated(record.sequence), record.at);
-        self.bury_everything();
+        self.bury_everything(true);
     }
 
     /// The last invalidation that reached a key with these tags.
@@ -105,14 +114,16 @@ impl Shard {
     /// Removes the entry of a key that was invalidated by itself.
     pub(crate) fn purge(&mut self, key: &Key<'_>, sequence: u64, now: Millis) {
         if let Some(location) = self.find(key, now) {
-            self.drop_invalidated(key.hash, location, sequence, now);
+            self.stats.invalidated += 1;
+            self.changed |= self.history.left(key.hash, Departure::Invalidated(sequence), now);
+            self.erase(key.hash, location);
         }
     }
 
     /// Whether a value that an actor is about to store may be the fill of a miss that an invalidation has overtaken.
     #[inline]
     pub(crate) fn judge_fill(&mut self, key: &Key<'_>, tags: &[u8], now: Millis, by: Actor) -> Fill {
-        if now > self.guarded_until { Fill::Stored } else { self.judge_guarded(key, tags, now, by) }
+        if now > self.guarded_until || cfg!(feature = "mutant-no-fill-book") { Fill::Stored } else { self.judge_guarded(key, tags, now, by) }
     }
 
     #[cold]
@@ -141,11 +152,18 @@ impl Shard {
 
     /// As of which invalidation every entry here is known to be valid.
     pub(crate) fn swept(&self) -> u32 {
-        self.swept
+        self.disk.as_ref().map_or(self.swept, |disk| disk.swept.min(self.swept))
     }
 
     /// Notes that a sweep over all segments that began at an ordinal has ended.
     pub(super) fn end_sweep(&mut self, ordinal: u32) {
         self.swept = self.swept.max(ordinal);
+    }
+
+    /// The same of a sweep over all segments on disk.
+    pub(crate) fn end_sweep_of_disk(&mut self, ordinal: u32) {
+        if let Some(disk) = &mut self.disk {
+            disk.swept = disk.swept.max(ordinal);
+        }
     }
 }

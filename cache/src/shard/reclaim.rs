@@ -1,5 +1,6 @@
 //! Active reclaim: expired entries and flushed databases, a slice at a time.
 
+use super::disk::is_on_disk;
 use super::history::Departure;
 use super::{Remains, Shard};
 use crate::clock::{Millis, boot_nanos};
@@ -16,6 +17,7 @@ const WALK_AGAIN_SPARSE_MS: u64 = 5_000;
 const DISMANTLE_PAGES: usize = 32;
 const DISMANTLE_SEGMENTS: usize = 1;
 const DISMANTLE_LARGE: usize = 16;
+const DISMANTLE_ROWS: usize = 1024;
 
 impl Shard {
     /// Forgets an incarnation: nothing of it is found from here on; its memory is freed by [`reclaim`](Self::reclaim).
@@ -24,16 +26,22 @@ impl Shard {
         self.changed = true;
         self.stats.flushed += count.entries;
         if self.counts.is_empty() {
-            self.bury_everything();
+            self.bury_everything(true);
         } else {
             self.dead.insert(incarnation);
             self.sweep_from = Some(0);
+            if let Some(disk) = &mut self.disk {
+                disk.bury(incarnation);
+            }
         }
     }
 
-    /// Where the record of a name lies under an incarnation, whether it has expired or not.
+    /// Where the entry of a name lies under an incarnation, whether it has expired or not.
     pub(crate) fn entry(&self, hash: u64, incarnation: u32, name: &[u8]) -> Option<u32> {
         let is_it = |location: u32| {
+            if is_on_disk(location) {
+                return self.holds_on_disk(location, hash, incarnation);
+            }
             self.log.record(location).incarnation() == incarnation && self.key_at(location) == name
         };
         self.index.find(crate::key::index_hash(hash), is_it)
@@ -42,6 +50,9 @@ impl Shard {
     /// Whether a name has a live entry under an incarnation; one that has expired goes, which is no change to anybody.
     pub(crate) fn drop_if_expired(&mut self, hash: u64, incarnation: u32, name: &[u8], now: Millis) -> bool {
         let Some(location) = self.entry(hash, incarnation, name) else { return false };
+        if is_on_disk(location) {
+            return self.find_on_disk(hash, location, now, false).is_some();
+        }
         let is_expired = self.log.record(location).deadline().is_some_and(|deadline| deadline <= now);
         if is_expired {
             self.stats.expired_on_access += 1;
@@ -58,10 +69,11 @@ impl Shard {
         self.ghost = Ghost::default();
         self.sketch = Sketch::default();
         self.walking = false;
-        self.bury_everything();
+        self.bury_everything(false);
     }
 
-    pub(super) fn bury_everything(&mut self) {
+    /// Leaves all entries to be freed bit by bit. The journal hears of each segment on disk unless it knows better already.
+    pub(super) fn bury_everything(&mut self, journal_knows: bool) {
         self.changed = true;
         self.died = 0;
         self.counts.clear();
@@ -71,6 +83,7 @@ impl Shard {
             index: std::mem::replace(&mut self.index, Index::new()),
             log: std::mem::replace(&mut self.log, Log::new(geometry)),
             large: std::mem::take(&mut self.large),
+            ledger: self.disk.as_mut().map(|disk| disk.bury_everything(journal_knows)).unwrap_or_default(),
         });
         self.log.set_newest(newest);
         self.end_sweep(newest);
@@ -85,15 +98,22 @@ impl Shard {
         !self.graveyard.is_empty() || self.sweep_from.is_some()
     }
 
+    /// Whether slots in the index stand for nothing since their segments are gone.
+    fn has_orphans(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.tidy_from.is_some() || disk.ledger.orphans() > 0)
+    }
+
     /// When [`reclaim`](Self::reclaim) has something to do next; `None` if nothing here ever expires.
     pub(crate) fn next_due(&self) -> Option<Millis> {
-        if self.has_remains() || self.swept() != self.log.newest() {
+        if self.has_remains() || self.swept != self.log.newest() || self.has_orphans() {
             return Some(Millis(0));
         }
         if !self.holds_deadlines() {
             return None;
         }
-        (0..self.log.segment_count()).filter_map(|number| self.log.soonest(number)).min()
+        let on_disk = self.disk.as_ref().filter(|disk| disk.ledger.live() > 0).map(|disk| disk.tidy_at);
+        let in_memory = (0..self.log.segment_count()).filter_map(|number| self.log.soonest(number)).min();
+        [on_disk, in_memory].into_iter().flatten().min()
     }
 
     /// Frees what is flushed or expired until `until_nanos` on the boot clock; true if there is more to do now.
@@ -102,7 +122,8 @@ impl Shard {
         while let Some(remains) = self.graveyard.last_mut() {
             let index_done = remains.index.dismantle(DISMANTLE_PAGES);
             let large_done = remains.large.dismantle(DISMANTLE_LARGE);
-            if remains.log.dismantle(DISMANTLE_SEGMENTS) && index_done && large_done {
+            let ledger_done = remains.ledger.dismantle(DISMANTLE_ROWS);
+            if remains.log.dismantle(DISMANTLE_SEGMENTS) && index_done && large_done && ledger_done {
                 self.graveyard.pop();
             }
             if boot_nanos() >= until_nanos {
@@ -121,7 +142,7 @@ impl Shard {
             self.dead.clear();
         }
         let newest = self.log.newest();
-        if self.swept() != newest {
+        if self.swept != newest {
             for number in 0..self.log.segment_count() {
                 if self.log.ordinal_of(number).is_some_and(|ordinal| ordinal != newest) {
                     self.walk(number, now);
@@ -131,6 +152,9 @@ impl Shard {
                 }
             }
             self.end_sweep(newest);
+        }
+        if self.tidy(now, until_nanos) {
+            return true;
         }
         if !self.holds_deadlines() {
             return false;

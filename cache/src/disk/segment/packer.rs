@@ -17,7 +17,6 @@ pub(crate) fn stands_alone(entry: &Entry<'_>, capacity: usize) -> bool {
 /// A segment that still takes entries.
 #[derive(Debug)]
 pub(crate) struct Packer {
-    number: u64,
     capacity: usize,
     bases: Bases,
     /// Room for the header, then the entries.
@@ -26,23 +25,18 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    /// A packer for the segment `number` of at most `capacity` bytes.
-    pub(crate) fn new(number: u64, capacity: usize) -> Self {
+    /// A packer for a segment of at most `capacity` bytes.
+    pub(crate) fn new(capacity: usize) -> Self {
         let mut data = Vec::with_capacity(capacity);
         data.resize(HEADER, 0);
-        Self { number, capacity, bases: Bases::default(), data, places: Vec::new() }
+        Self { capacity, bases: Bases::default(), data, places: Vec::new() }
     }
 
     /// A packer for this entry alone, however long it is.
-    pub(crate) fn alone(number: u64, entry: &Entry<'_>) -> Self {
-        let mut packer = Self::new(number, HEADER + entry.len(Bases::of(entry)) + PLACE);
+    pub(crate) fn alone(entry: &Entry<'_>) -> Self {
+        let mut packer = Self::new(HEADER + entry.len(Bases::of(entry)) + PLACE);
         packer.push(entry);
         packer
-    }
-
-    /// The number of the segment.
-    pub(crate) fn number(&self) -> u64 {
-        self.number
     }
 
     /// Adds an entry and says which place it has; nothing if there is no room for it.
@@ -75,20 +69,26 @@ impl Packer {
         self.places.is_empty()
     }
 
+    /// Heap bytes held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.data.capacity() + self.places.capacity() * PLACE
+    }
+
     /// Bytes that the segment takes if nothing more is added.
     pub(crate) fn bytes(&self) -> usize {
         self.data.len() + PLACE * self.places.len()
     }
 
-    /// The finished segment.
-    pub(crate) fn seal(mut self) -> Bytes {
+    /// The finished segment, which gets its number only now: numbers follow each other in the order in which segments are
+    /// finished.
+    pub(crate) fn seal(mut self, number: u64) -> Bytes {
         let mut header = &mut self.data[..HEADER];
         header.put_slice(&MAGIC);
         header.put_u8(VERSION);
         header.put_u8(0);
         // Fewer than `u16::MAX` were let in.
         header.put_u16_le(self.places.len() as u16);
-        header.put_u64_le(self.number);
+        header.put_u64_le(number);
         header.put_u32_le(self.bases.incarnation);
         header.put_u32_le(self.bases.ordinal);
         header.put_u64_le(self.bases.token);

@@ -41,6 +41,17 @@ impl Segment {
     /// # Errors
     /// If they are not that segment, or not all of it can be read.
     pub(crate) fn parse(bytes: Bytes, number: u64) -> Result<Self, Damaged> {
+        let segment = Self::glance(bytes, number)?;
+        segment.check()?;
+        Ok(segment)
+    }
+
+    /// Takes the bytes of segment `number` on the word of whoever checked them, looking at their beginning only. An entry that
+    /// cannot be read is not there.
+    ///
+    /// # Errors
+    /// If they do not begin as that segment does.
+    pub(crate) fn glance(bytes: Bytes, number: u64) -> Result<Self, Damaged> {
         let mut header = bytes.get(..HEADER).ok_or(Damaged::Magic)?;
         let mut magic = [0; MAGIC.len()];
         header.copy_to_slice(&mut magic);
@@ -61,9 +72,7 @@ impl Segment {
             deadline: header.get_u64_le(),
         };
         let directory = bytes.len().checked_sub(PLACE * usize::from(count)).ok_or(Damaged::Directory)?;
-        let segment = Self { bytes, bases, count, directory };
-        segment.check()?;
-        Ok(segment)
+        Ok(Self { bytes, bases, count, directory })
     }
 
     /// Entries follow each other without gaps, up to the directory.
@@ -93,7 +102,6 @@ impl Segment {
     /// The entry at this place; nothing if there are fewer.
     pub(crate) fn entry(&self, place: u16) -> Option<Entry<'_>> {
         let bytes = self.bytes.get(self.begin(place)?..self.directory)?;
-        // Every entry was read once before.
         Entry::read(bytes, self.bases).ok().map(|(entry, _)| entry)
     }
 

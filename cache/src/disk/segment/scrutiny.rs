@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(Segment::parse(Bytes::copy_from_slice(data), !number).is_err(), "a segment has one number");
     assert_eq!(segment.entries().count(), usize::from(segment.count()), "every entry can be read");
     assert!(segment.entry(segment.count()).is_none(), "there are no more than it says");
-    let mut packer = Packer::new(number, data.len() + HEADER);
+    let mut packer = Packer::new(data.len() + HEADER);
     for (place, entry) in (0..).zip(segment.entries()) {
         assert_eq!(segment.value(place).as_deref(), Some(entry.value));
         // Other bases can make entries longer than they were.
@@ -25,7 +25,7 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!((packed, packer.get(packed)), (place, Some(entry)));
     }
     let bytes = packer.bytes();
-    let sealed = packer.seal();
+    let sealed = packer.seal(number);
     assert_eq!(sealed.len(), bytes, "it is as long as was said");
     let again = Segment::parse(sealed, number).expect("what was packed can be parsed");
     assert!(again.entries().eq(segment.entries()), "packed again, it is another segment");

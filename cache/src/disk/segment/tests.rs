@@ -77,20 +77,20 @@ fn plain<'a>(key: &'a [u8], value: &'a [u8]) -> Entry<'a> {
 
 /// A segment with a little of everything.
 fn mixed() -> Bytes {
-    let mut packer = Packer::new(0x0102_0304_0506, 4096);
+    let mut packer = Packer::new(4096);
     let tagged = Entry { tags: b"\x01red\x02blue", deadline: Some(Millis(99_000)), ..plain(b"tagged", b"1") };
     let later = Entry { token: (1 << 40) + 70_000, incarnation: 9, ordinal: 1000, ..plain(b"later", b"") };
     let control = Entry { is_control: true, frequency: 3, deadline: Some(Millis(5)), ..plain(b"", b"12") };
     for entry in [plain(b"plain", &[b'x'; 200]), tagged, later, control] {
         packer.push(&entry).expect("there is room");
     }
-    packer.seal()
+    packer.seal(0x0102_0304_0506)
 }
 
 proptest! {
     #[test]
     fn what_was_packed_is_what_is_read(entries in proptest::collection::vec(owned(), 0..40), capacity in 64..20_000usize) {
-        let mut packer = Packer::new(5, capacity);
+        let mut packer = Packer::new(capacity);
         let mut taken = Vec::new();
         for owned in &entries {
             let Some(place) = packer.push(&owned.entry()) else { continue };
@@ -100,7 +100,7 @@ proptest! {
             prop_assert!(packer.bytes() <= capacity);
         }
         prop_assert_eq!(packer.len(), taken.len());
-        let sealed = packer.seal();
+        let sealed = packer.seal(5);
         prop_assert!(sealed.len() <= capacity.max(HEADER));
         let segment = Segment::parse(sealed, 5).expect("what was sealed can be parsed");
         prop_assert_eq!(segment.entries().collect::<Vec<_>>(), taken);
@@ -108,9 +108,9 @@ proptest! {
 
     #[test]
     fn an_entry_alone_has_all_the_room_it_needs(owned in owned()) {
-        let packer = Packer::alone(1, &owned.entry());
+        let packer = Packer::alone(&owned.entry());
         prop_assert_eq!(packer.get(0), Some(owned.entry()));
-        let segment = Segment::parse(packer.seal(), 1).expect("what was sealed can be parsed");
+        let segment = Segment::parse(packer.seal(1), 1).expect("what was sealed can be parsed");
         prop_assert_eq!(segment.value(0).expect("one entry"), &owned.value);
     }
 
@@ -162,7 +162,7 @@ fn damage_has_a_name() {
 #[test]
 fn an_entry_costs_ten_bytes_beside_its_own() {
     // Keys and values of usual lengths, tokens and ordinals that move on a little with each.
-    let mut packer = Packer::new(1, 16 << 10);
+    let mut packer = Packer::new(16 << 10);
     let mut entries = 0;
     while packer
         .push(&Entry { token: 5_000_000 + entries * 40, ordinal: 900, ..plain(&[b'k'; 16], &[b'v'; 100]) })
@@ -189,7 +189,7 @@ fn what_would_fill_half_a_segment_stands_alone() {
         }
     }
     let longest = plain(b"key", &value[..least - 1]);
-    let mut packer = Packer::new(1, capacity);
+    let mut packer = Packer::new(capacity);
     assert!(packer.push(&longest).is_some() && packer.push(&longest).is_some(), "two of the longest fit");
     assert!(packer.bytes() > capacity - 8, "and leave next to nothing");
 }

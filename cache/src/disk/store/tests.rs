@@ -84,8 +84,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn keys(text: &str) -> Option<Keys> {
-    Some(Keys::parse(text).expect("keys"))
+fn keys(text: &str) -> Option<Arc<Keys>> {
+    Some(Arc::new(Keys::parse(text).expect("keys")))
 }
 
 const FIRST: &str = "1:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

@@ -1,0 +1,562 @@
+//! A shard's part of the disk tier: which of its entries lie there, how they are read, and what has to be said of them
+//! before they change.
+//!
+//! In the index a location whose highest bit is set is the number of a slot in the ledger. An entry that was read back into
+//! memory keeps its place on disk as a link in its record, so that it can leave memory again without being written.
+//! Whatever drops an entry that the disk could still serve says so in the journal, in the same breath.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::history::Departure;
+use super::Shard;
+use crate::clock::Millis;
+use crate::disk::segment::entry::Entry;
+use crate::disk::segment::packer::Packer;
+use crate::disk::segment::parse::Segment;
+use crate::fills::Actor;
+use crate::journal::Record as Said;
+use crate::key::Key;
+use crate::ledger::{Ledger, Slot, State};
+use crate::memory::record::{Draft, clear_link};
+use crate::memory::segment::QueueName;
+use crate::policy::Policy;
+use crate::tier::Tier;
+use crate::validity::Subject;
+use crate::value::{NewValue, Value, View};
+
+/// The bit of a location that says it is a slot of the ledger.
+const ON_DISK: u32 = 1 << 31;
+/// Milliseconds that a slot's deadline may be before the entry's own.
+const FLOOR_MS: u64 = 1000;
+/// Records that one promotion may evict to have room.
+const PROMOTION_EVICTIONS: usize = 8;
+/// Room that a promotion wants to see: a record and its share of the index; a longer value asks for more.
+const PROMOTION_BYTES: usize = 2048;
+
+/// Segments that one section asks for at a time.
+const WANTED_MAX: usize = 64;
+
+#[inline]
+pub(super) const fn is_on_disk(location: u32) -> bool {
+    location & ON_DISK != 0
+}
+
+pub(super) const fn slot_of(location: u32) -> u32 {
+    location & !ON_DISK
+}
+
+pub(super) const fn location_of(slot: u32) -> u32 {
+    slot | ON_DISK
+}
+
+/// The bits of a hash that the index does not have.
+pub(super) const fn check_of(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// A segment's bytes as somebody fetched them, to be used by the section that asked.
+#[derive(Clone, Debug)]
+pub(crate) enum Fetched {
+    Bytes(Bytes),
+    /// It took too long: the entries in it are missed this time.
+    Late,
+}
+
+/// A shard's part of the disk tier.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) tier: Arc<Tier>,
+    /// Which shard this is.
+    pub(crate) shard: usize,
+    pub(crate) ledger: Ledger,
+    /// Segments that are being filled, each with entries of one database; the one that was begun last stands last.
+    pub(super) open: Vec<Filling>,
+    /// The entry that was looked at last.
+    visitor: Visitor,
+    /// Segments that have to be fetched before what was asked for can be answered.
+    wanted: Vec<u64>,
+    /// Segments that were fetched for this section,
+    lent: Vec<(u64, Fetched)>,
+    /// and whether no more will be.
+    is_last: bool,
+    /// As of which invalidation every entry is known to be valid.
+    pub(super) swept: u32,
+    /// Where the walk over the index goes on that drops what stands for nothing.
+    pub(super) tidy_from: Option<u32>,
+    /// When it begins again at the latest, if anything there expires.
+    pub(super) tidy_at: Millis,
+}
+
+/// A segment that is being filled.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) row: u32,
+    pub(super) incarnation: u32,
+    pub(super) packer: Packer,
+}
+
+/// An entry as it was read from a segment.
+#[derive(Debug, Default)]
+pub(crate) struct Visitor {
+    value: Bytes,
+    pub(crate) tags: Box<[u8]>,
+    pub(crate) frequency: u8,
+    pub(crate) is_control: bool,
+    deadline: Option<Millis>,
+    token: u64,
+    ordinal: u32,
+}
+
+impl Visitor {
+    /// Bytes of the entry, about as it lies on disk.
+    pub(crate) fn bytes(&self) -> usize {
+        self.value.len() + self.tags.len()
+    }
+}
+
+/// What came of looking at an entry on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// The visitor is it.
+    Here,
+    /// There is none that may be served.
+    None,
+    /// Its segment has to be fetched first.
+    Unknown,
+    /// It could not be fetched in time, but may be there.
+    Late,
+}
+
+impl Disk {
+    pub(crate) fn new(tier: Arc<Tier>, shard: usize) -> Self {
+        Self {
+            tier,
+            shard,
+            ledger: Ledger::default(),
+            open: Vec::new(),
+            visitor: Visitor::default(),
+            wanted: Vec::new(),
+            lent: Vec::new(),
+            is_last: false,
+            swept: 0,
+            tidy_from: None,
+            tidy_at: Millis(0),
+        }
+    }
+
+    /// Whether nothing lies here, nor is on its way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.ledger.segments() == 0
+    }
+
+    /// Heap bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let open: usize = self.open.iter().map(|filling| filling.packer.heap_bytes()).sum();
+        self.ledger.bytes() + open
+    }
+
+    /// The bytes of a finished segment, if they are at hand.
+    fn at_hand(&self, number: u64) -> Option<Fetched> {
+        if let Some((_, fetched)) = self.lent.iter().find(|(lent, _)| *lent == number) {
+            return Some(fetched.clone());
+        }
+        let bytes = self.tier.on_its_way(number).or_else(|| self.tier.store()?.read_at_once(number));
+        bytes.map(Fetched::Bytes).or(self.is_last.then_some(Fetched::Late))
+    }
+
+    /// The bytes of a finished segment, if they are at hand; nothing within if they could not be had in time.
+    #[expect(clippy::option_option, reason = "what is at hand may be that there is nothing")]
+    pub(super) fn bytes_at_hand(&self, number: u64) -> Option<Option<Bytes>> {
+        match self.at_hand(number) {
+            Some(Fetched::Bytes(bytes)) => Some(Some(bytes)),
+            Some(Fetched::Late) => Some(None),
+            None => None,
+        }
+    }
+
+    /// Has the visitor be the entry of a slot, if it is the key's.
+    fn visit(&mut self, slot: Slot, key: &[u8]) -> Look {
+        let Some(row) = self.ledger.segment(slot) else { return Look::None };
+        let number = row.number;
+        if row.state == State::Open {
+            let filling = self.open.iter().find(|filling| filling.row == slot.row());
+            let entry = filling.and_then(|filling| filling.packer.get(slot.place()));
+            let Some(entry) = entry.filter(|entry| entry.key == key) else { return Look::None };
+            let value = Bytes::copy_from_slice(entry.value);
+            self.visitor = Visitor::of(&entry, value);
+            return Look::Here;
+        }
+        let bytes = match self.at_hand(number) {
+            Some(Fetched::Bytes(bytes)) => bytes,
+            Some(Fetched::Late) => return Look::Late,
+            None => {
+                self.want(number);
+                return Look::Unknown;
+            }
+        };
+        let Ok(segment) = Segment::glance(bytes, number) else { return Look::None };
+        let Some(entry) = segment.entry(slot.place()).filter(|entry| entry.key == key) else {
+            return Look::None;
+        };
+        let value = segment.value(slot.place()).unwrap_or_default();
+        self.visitor = Visitor::of(&entry, value);
+        Look::Here
+    }
+
+    fn want(&mut self, number: u64) {
+        if self.wanted.len() < WANTED_MAX && !self.wanted.contains(&number) {
+            self.wanted.push(number);
+        }
+    }
+}
+
+impl Visitor {
+    fn of(entry: &Entry<'_>, value: Bytes) -> Self {
+        Self {
+            value,
+            tags: entry.tags.into(),
+            frequency: entry.frequency,
+            is_control: entry.is_control,
+            deadline: entry.deadline,
+            token: entry.token,
+            ordinal: entry.ordinal,
+        }
+    }
+}
+
+impl Shard {
+    /// Entries that lie in memory.
+    #[inline]
+    pub(super) fn resident(&self) -> usize {
+        self.index.len() - self.disk.as_ref().map_or(0, |disk| disk.ledger.live() + disk.ledger.orphans())
+    }
+
+    /// Lends segments that were fetched to the section that begins; what else is not at hand is late, if they are the last.
+    pub(crate) fn lend(&mut self, fetched: &[(u64, Fetched)], is_last: bool) {
+        if let Some(disk) = &mut self.disk {
+            (disk.lent, disk.is_last) = (fetched.to_vec(), is_last);
+            self.changed = true;
+        }
+    }
+
+    /// Ends what concerned one section alone.
+    pub(crate) fn forget_section(&mut self) {
+        if let Some(disk) = &mut self.disk {
+            (disk.lent, disk.is_last) = (Vec::new(), false);
+            disk.wanted.clear();
+            disk.visitor = Visitor::default();
+        }
+    }
+
+    /// Segments that have to be fetched before what was asked for can be answered.
+    pub(crate) fn wanted(&self) -> &[u64] {
+        self.disk.as_ref().map_or(&[], |disk| &disk.wanted)
+    }
+
+    #[cold]
+    pub(super) fn holds_on_disk(&self, location: u32, hash: u64, incarnation: u32) -> bool {
+        let Some(disk) = &self.disk else { return false };
+        let slot = disk.ledger.slot(slot_of(location));
+        slot.check() == check_of(hash)
+            && disk.ledger.row(slot.row()).is_some_and(|row| row.incarnation == incarnation)
+    }
+
+    /// Whether an entry of the index on disk is still there. One that stands for nothing is removed, one that has expired
+    /// dropped: exactly, where it will be read, and up to a second early, where only its slot is asked.
+    #[cold]
+    pub(super) fn find_on_disk(&mut self, hash: u64, location: u32, now: Millis, reads: bool) -> Option<u32> {
+        let disk = self.disk.as_mut()?;
+        let number = slot_of(location);
+        let slot = disk.ledger.slot(number);
+        if disk.ledger.segment(slot).is_none() {
+            self.index.remove(crate::key::index_hash(hash), location);
+            disk.ledger.remove(number);
+            self.changed = true;
+            return None;
+        }
+        let Some(floor) = slot.deadline_floor() else { return Some(location) };
+        let is_over = floor.0 + FLOOR_MS <= now.0;
+        if is_over || (!reads && floor <= now) {
+            self.stats.expired_on_access += 1;
+            self.changed |= self.history.left(hash, Departure::Expired, now);
+            if is_over { self.drop_entry(hash, location) } else { self.erase(hash, location) }
+            return None;
+        }
+        Some(location)
+    }
+
+    /// Drops an entry that may lie on disk, so that no copy there counts any more.
+    pub(super) fn erase(&mut self, hash: u64, location: u32) {
+        if let Some(disk) = &self.disk {
+            let (is_copied, is_control, incarnation) = if is_on_disk(location) {
+                let slot = disk.ledger.slot(slot_of(location));
+                let incarnation = disk.ledger.row(slot.row()).map(|row| row.incarnation);
+                (true, slot.is_control(), incarnation)
+            } else {
+                let record = self.log.record(location);
+                (record.link().is_some(), record.is_control(), Some(record.incarnation()))
+            };
+            if is_copied {
+                disk.tier.gone(hash);
+            }
+            if let Some(incarnation) = incarnation.filter(|_| is_control) {
+                disk.tier.control_gone(incarnation, hash);
+            }
+        }
+        self.drop_entry(hash, location);
+    }
+
+    /// Removes the slot of an entry from the index and from its segment; returns its incarnation and whether it expires.
+    pub(super) fn drop_slot(&mut self, hash: u64, location: u32) -> Option<(u32, bool)> {
+        let disk = self.disk.as_mut()?;
+        let number = slot_of(location);
+        let slot = disk.ledger.slot(number);
+        let incarnation = disk.ledger.segment(slot)?.incarnation;
+        self.index.remove(crate::key::index_hash(hash), location);
+        disk.ledger.remove(number);
+        Some((incarnation, slot.has_deadline()))
+    }
+
+    /// Takes the link out of a record that is about to differ from its copy on disk, which does not count from then on.
+    pub(super) fn cut_link(&mut self, hash: u64, location: u32) {
+        let Some(link) = self.log.record(location).link() else { return };
+        clear_link(self.log.record_mut(location));
+        if let Some(disk) = &mut self.disk {
+            disk.tier.gone(hash);
+            disk.ledger.remove(link);
+        }
+    }
+
+    /// Removes the copy on disk of a record that is dropped.
+    pub(super) fn drop_link(&mut self, location: u32) {
+        if let (Some(link), Some(disk)) = (self.log.record(location).link(), &mut self.disk) {
+            disk.ledger.remove(link);
+        }
+    }
+
+    /// Tells the journal what a record says that governs others, or that it governs them no more.
+    pub(super) fn tell_control(&mut self, hash: u64, location: u32, was_control: bool) {
+        let Some(disk) = &self.disk else { return };
+        let record = self.log.record(location);
+        if record.is_control() {
+            let large = self.large_of(record);
+            let view = self.view(location);
+            let said = Said::Control {
+                incarnation: record.incarnation(),
+                hash,
+                key: self.key_at(location),
+                value: &view.value,
+                deadline: record.deadline(),
+            };
+            let has_tags = !crate::memory::tags_of(record, large).is_empty();
+            disk.tier.control(&said, has_tags);
+        } else if was_control {
+            disk.tier.control_gone(record.incarnation(), hash);
+        }
+    }
+
+    /// Looks at an entry on disk; what has expired or was invalidated is dropped on the way.
+    fn look(&mut self, key: &Key<'_>, location: u32, now: Millis) -> Look {
+        let Some(disk) = &mut self.disk else { return Look::None };
+        let slot = disk.ledger.slot(slot_of(location));
+        let look = disk.visit(slot, key.bytes);
+        if look != Look::Here {
+            self.changed = true;
+            return look;
+        }
+        let visitor = &disk.visitor;
+        if visitor.deadline.is_some_and(|deadline| deadline <= now) {
+            self.stats.expired_on_access += 1;
+            self.changed |= self.history.left(key.hash, Departure::Expired, now);
+            self.drop_entry(key.hash, location);
+            return Look::None;
+        }
+        let row_ordinal = disk.ledger.segment(slot).map_or(0, |row| row.ordinal);
+        let ordinal = disk.ordinal_of(visitor.token, visitor.ordinal, row_ordinal);
+        if ordinal != self.log.newest() && !cfg!(feature = "mutant-no-validity") {
+            let subject =
+                Subject { incarnation: key.incarnation, hash: 0, key: key.bytes, tags: &visitor.tags };
+            if let Some(against) = self.validity.against_entry(subject, ordinal) {
+                self.drop_invalidated(key.hash, location, against.sequence, now);
+                return Look::None;
+            }
+        }
+        Look::Here
+    }
+
+    fn view_visitor(&self) -> Option<View<'_>> {
+        let visitor = &self.disk.as_ref()?.visitor;
+        let value = if visitor.value.len() <= crate::memory::record::VALUE_INLINE_MAX {
+            Value::Copied(&visitor.value)
+        } else {
+            Value::Shared(&visitor.value)
+        };
+        Some(View::on_disk(value, visitor.deadline, visitor))
+    }
+
+    /// Reads an entry on disk as a client does: counted, and brought back into memory when it is read again.
+    #[cold]
+    pub(super) fn get_from_disk(
+        &mut self,
+        key: &Key<'_>,
+        location: u32,
+        now: Millis,
+        touch: bool,
+        by: Actor,
+    ) -> Option<View<'_>> {
+        match self.look(key, location, now) {
+            Look::Unknown => return None,
+            Look::None | Look::Late => {
+                self.stats.misses += 1;
+                self.changed |= self.fills.missed(key.hash, self.sequence, by, now);
+                return None;
+            }
+            Look::Here => {}
+        }
+        self.stats.hits += 1;
+        self.stats.disk_hits += 1;
+        if !touch {
+            return self.view_visitor();
+        }
+        let was_read = self.disk.as_mut().is_some_and(|disk| disk.ledger.touch(slot_of(location)));
+        if was_read && self.has_room_to_promote(now) {
+            let location = self.promote(key, location, now);
+            return Some(self.view(location));
+        }
+        self.view_visitor()
+    }
+
+    /// Looks at an entry on disk without a trace.
+    #[cold]
+    pub(super) fn peek_on_disk(&mut self, key: &Key<'_>, location: u32, now: Millis) -> Option<View<'_>> {
+        if self.look(key, location, now) == Look::Here { self.view_visitor() } else { None }
+    }
+
+    /// Whether a key has an entry, which is not read unless an invalidation may speak against it.
+    pub(crate) fn exists(&mut self, key: &Key<'_>, now: Millis) -> bool {
+        let Some(location) = self.find(key, now) else { return false };
+        if !is_on_disk(location) || self.is_unquestioned(location) {
+            return true;
+        }
+        self.look(key, location, now) == Look::Here
+    }
+
+    /// Whether no invalidation is newer than what is known of an entry on disk.
+    fn is_unquestioned(&self, location: u32) -> bool {
+        let Some(disk) = &self.disk else { return true };
+        let slot = disk.ledger.slot(slot_of(location));
+        disk.ledger.segment(slot).is_some_and(|row| row.ordinal == self.log.newest())
+    }
+
+    /// Counts an entry on disk as read.
+    pub(super) fn touch_on_disk(&mut self, key: &Key<'_>, location: u32, now: Millis) -> bool {
+        let is_there = self.is_unquestioned(location) || self.look(key, location, now) == Look::Here;
+        if is_there && let Some(disk) = &mut self.disk {
+            disk.ledger.touch(slot_of(location));
+        }
+        is_there
+    }
+
+    /// Brings a key's entry into memory for a command that needs it there. False if a segment has to be fetched first. What
+    /// could not be fetched in time is dropped if it is to be changed.
+    pub(crate) fn prepare(&mut self, key: &Key<'_>, now: Millis, writes: bool) -> bool {
+        let Some(location) = self.find_to_read(key, now) else { return true };
+        if !is_on_disk(location) {
+            return true;
+        }
+        match self.look(key, location, now) {
+            Look::Unknown => return false,
+            Look::Here if writes || self.has_room_to_promote_visitor() => {
+                self.promote(key, location, now);
+            }
+            Look::Late if writes => {
+                self.stats.dropped_late += 1;
+                self.erase(key.hash, location);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// As [`prepare`](Self::prepare), where only whether there is an entry matters.
+    pub(crate) fn prepare_presence(&mut self, key: &Key<'_>, now: Millis) -> bool {
+        let Some(location) = self.find(key, now).filter(|&location| is_on_disk(location)) else { return true };
+        self.is_unquestioned(location) || self.look(key, location, now) != Look::Unknown
+    }
+
+    /// Where a key's record lies in memory, brought there if need be. What is on disk and not at hand is dropped: nothing
+    /// waits here.
+    pub(super) fn find_in_memory(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
+        let location = self.find_to_read(key, now)?;
+        if !is_on_disk(location) {
+            return Some(location);
+        }
+        match self.look(key, location, now) {
+            Look::Here => Some(self.promote(key, location, now)),
+            Look::None => None,
+            Look::Unknown | Look::Late => {
+                self.stats.dropped_late += 1;
+                self.erase(key.hash, location);
+                None
+            }
+        }
+    }
+
+    /// Whether the visitor fits into memory as it is.
+    fn has_room_to_promote_visitor(&self) -> bool {
+        let fits = |disk: &Disk| disk.tier.budget.has_room_at_once(PROMOTION_BYTES + disk.visitor.bytes());
+        self.disk.as_ref().is_some_and(|disk| fits(disk))
+    }
+
+    fn has_room_to_promote(&mut self, now: Millis) -> bool {
+        let Some(disk) = &self.disk else { return false };
+        let bytes = PROMOTION_BYTES + disk.visitor.bytes();
+        let tier = Arc::clone(&disk.tier);
+        for _ in 0..PROMOTION_EVICTIONS {
+            if tier.budget.has_room(bytes) {
+                return true;
+            }
+            if self.evict_one(now, true) == super::Eviction::Nothing {
+                return false;
+            }
+            self.publish_used(&tier.budget);
+        }
+        tier.budget.has_room_at_once(bytes)
+    }
+
+    /// Brings the visitor, which is this key's entry, into memory; its place on disk stays its own.
+    fn promote(&mut self, key: &Key<'_>, location: u32, now: Millis) -> u32 {
+        let Some(disk) = &mut self.disk else { return location };
+        let Visitor { value, tags, deadline, is_control, .. } = std::mem::take(&mut disk.visitor);
+        let slot = slot_of(location);
+        disk.ledger.link(slot);
+        self.changed = true;
+        self.stats.promotions += 1;
+        let mut value = NewValue::Copied(&value);
+        let draft = self.draft(key, &mut value, deadline, &tags, is_control);
+        let draft = Draft { link: Some(slot), frequency: 1, ..draft };
+        let queue = if self.policy != Policy::AllKeys && deadline.is_none() {
+            QueueName::Kept
+        } else if self.trial.rule().welcomes_back() {
+            QueueName::Main
+        } else {
+            QueueName::Small
+        };
+        let to = self.log.append(queue, &draft, now);
+        self.stand(&draft, queue);
+        self.index.relocate(key.index_hash(), location, to);
+        if queue != QueueName::Kept {
+            self.tell_fill(key.index_hash(), self.weight_at(to));
+        }
+        to
+    }
+}
+
+impl Disk {
+    /// As of which invalidation an entry is known to be valid: ordinals of another process mean nothing.
+    pub(super) fn ordinal_of(&self, token: u64, said: u32, row: u32) -> u32 {
+        if token >= self.tier.began { said.max(row) } else { row }
+    }
+}

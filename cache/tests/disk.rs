@@ -1,0 +1,255 @@
+//! The disk tier through the door: what leaves memory is read back, a start finds it again, and nothing that was changed
+//! comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use larder_cache::clock::{Millis, now};
+use larder_cache::{
+    Cache, Config, Cursor, Deadline, DiskOptions, Fetches, Key, NewTags, NewValue, Purge, Room, Section, Tags,
+    Warmth,
+};
+
+struct Subject {
+    cache: Arc<Cache>,
+    tending: tokio::task::JoinHandle<()>,
+}
+
+impl Subject {
+    async fn open(directory: &Path, shards: usize) -> (Self, Warmth) {
+        let config = Config { memory: 8 << 20, shards, ..Config::default() };
+        let options = DiskOptions {
+            directory: directory.to_owned(),
+            bytes: 64 << 20,
+            write_rate: 0,
+            min_ttl_ms: 1000,
+            timeout: Duration::from_secs(5),
+            keys: None,
+        };
+        let (cache, warmth) = Cache::with_disk(config, options).await.expect("a cache over a directory");
+        let cache = Arc::new(cache);
+        let tended = Arc::clone(&cache);
+        (Self { cache, tending: tokio::spawn(async move { tended.tend().await }) }, warmth)
+    }
+
+    /// Does something in a section over one key, waiting for room and for the disk as the agent does.
+    async fn with<T>(
+        &self,
+        name: &[u8],
+        writes: bool,
+        mut work: impl FnMut(&mut Section<'_>, &Key<'_>) -> T,
+    ) -> T {
+        let mut fetched = Fetches::default();
+        loop {
+            if writes {
+                while self.cache.make_room(4096, now()) != Room::Made {
+                    tokio::task::yield_now().await;
+                }
+            }
+            let wanted = {
+                let key = self.cache.key(0, name);
+                let Ok(mut section) = self.cache.section(&[key], now()) else { continue };
+                section.lend(&fetched);
+                let is_ready = !writes || section.prepare(&key, true);
+                let done = is_ready.then(|| work(&mut section, &key));
+                let wanted = section.wanted();
+                match done {
+                    Some(done) if wanted.is_empty() => {
+                        drop(section);
+                        self.cache.commit().expect("a journal");
+                        return done;
+                    }
+                    _ => wanted,
+                }
+            };
+            fetched = self.cache.fetch(wanted, 1, fetched).await;
+        }
+    }
+
+    async fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.with(name, false, |section, key| section.get(key).map(|view| view.value.to_vec())).await
+    }
+
+    async fn set(&self, name: &[u8], value: &[u8], deadline: Deadline, tags: &Tags) {
+        self.with(name, true, |section, key| {
+            section.set_tagged(key, NewValue::Copied(value), deadline, NewTags::These(tags)).expect("room");
+        })
+        .await;
+    }
+
+    async fn names(&self, count: usize) -> Vec<Vec<u8>> {
+        let (mut cursor, mut found, mut fetched) = (Cursor(0), Vec::new(), Fetches::default());
+        loop {
+            let (next, wanted) =
+                self.cache.scan(0, cursor, count, now(), &fetched, |name| found.push(name.to_vec()));
+            fetched = if wanted.is_empty() {
+                if next == Cursor(0) {
+                    return found;
+                }
+                Fetches::default()
+            } else {
+                self.cache.fetch(wanted, 1, fetched).await
+            };
+            cursor = next;
+        }
+    }
+
+    fn kill(self) {
+        self.tending.abort();
+    }
+
+    async fn stop(self) {
+        self.tending.abort();
+        let _ = self.tending.await;
+        let sealed = self.cache.seal(true, Duration::from_secs(60)).await;
+        println!("{sealed:?} {:?} {:?}", self.cache.stats(), self.cache.disk_figures());
+        assert!(sealed.is_complete);
+    }
+}
+
+fn value_of(number: u64, version: u64) -> Vec<u8> {
+    let mut value = format!("{number}:{version}:").into_bytes();
+    let length = match number % 50 {
+        0 => 20_000,
+        1..5 => 3_000,
+        _ => 100 + number as usize % 700,
+    };
+    value.resize(length, b'a' + (number % 26) as u8);
+    value
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn four_times_memory_is_read_back_and_found_again() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let (subject, warmth) = Subject::open(directory.path(), 1).await;
+    assert!(warmth.cold.is_some());
+    let count = 25_000;
+    for number in 0..count {
+        subject.set(format!("key:{number}").as_bytes(), &value_of(number, 0), Deadline::None, &Tags::default()).await;
+    }
+    let mut missed = 0;
+    for number in 0..count {
+        match subject.get(format!("key:{number}").as_bytes()).await {
+            Some(value) => assert_eq!(value, value_of(number, 0), "{number}"),
+            None => missed += 1,
+        }
+    }
+    println!("{missed} missed, {:?}", subject.cache.stats());
+    let busy = subject.cache.stats().refused_busy;
+    assert_eq!(missed, busy);
+    let names: BTreeSet<_> = subject.names(10).await.into_iter().collect();
+    assert_eq!(names.len() as u64, count - missed);
+    subject.stop().await;
+    let (subject, warmth) = Subject::open(directory.path(), 1).await;
+    println!("{warmth:?}");
+    assert_eq!(warmth.cold, None);
+    let mut found = 0;
+    for number in 0..count {
+        let value = subject.get(format!("key:{number}").as_bytes()).await;
+        if value.is_none() { print!("{} ", value_of(number, 0).len()); }
+        found += u64::from(value == Some(value_of(number, 0)));
+    }
+    assert_eq!(found, count - missed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_changed_does_not_come_back() {
+    for shards in [1, 4] {
+        changes(shards, 0x9E37_79B9_7F4A_7C15).await;
+    }
+}
+
+async fn changes(shards: usize, seed: u64) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let mut state = seed;
+    let mut below = move |bound: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) % bound
+    };
+    // The version that may be found, if any: all others are gone for good.
+    let mut truth: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut version = 0;
+    for cycle in 0..8 {
+        let (subject, warmth) = Subject::open(directory.path(), shards).await;
+        if cycle > 0 {
+            assert_eq!(warmth.cold, None, "cycle {cycle}");
+        }
+        let (mut hits, mut reads) = (0, 0);
+        for _ in 0..30_000 {
+            let number = below(20_000);
+            let name = format!("{}:{number}", number % 8);
+            let name = name.as_bytes();
+            match below(100) {
+                0..45 => {
+                    reads += 1;
+                    if let Some(value) = subject.get(name).await {
+                        hits += 1;
+                        let known = truth.get(&number);
+                        assert_eq!(
+                            Some(value),
+                            known.map(|version| value_of(number, *version)),
+                            "cycle {cycle}, {number}"
+                        );
+                    }
+                }
+                45..80 => {
+                    version += 1;
+                    let mut tags = Tags::default();
+                    tags.add(format!("tag{}", number % 40).as_bytes()).expect("a tag");
+                    subject.set(name, &value_of(number, version), Deadline::None, &tags).await;
+                    truth.insert(number, version);
+                }
+                80..90 => {
+                    let there = subject.with(name, true, |section, key| section.remove(key)).await;
+                    assert!(!there || truth.contains_key(&number));
+                    truth.remove(&number);
+                }
+                90..93 => {
+                    let at = Millis(now().0 + 1);
+                    subject.with(name, true, |section, key| section.set_deadline(key, Some(at))).await;
+                    truth.remove(&number);
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                93..97 => {
+                    subject
+                        .with(name, true, |section, key| {
+                            section.edit(key, 40_000, |value| value.extend_from_slice(b"!")).expect("room");
+                        })
+                        .await;
+                    // Nobody knows how long it is now.
+                    subject.with(name, true, |section, key| section.remove(key)).await;
+                    truth.remove(&number);
+                }
+                97 => {
+                    let mut section = subject.cache.section_over_all(now());
+                    let tag = below(40);
+                    section.purge(0, Purge::Tag(format!("tag{tag}").as_bytes()));
+                    drop(section);
+                    subject.cache.commit().expect("a journal");
+                    truth.retain(|number, _| number % 40 != tag);
+                }
+                98 if below(20) == 0 => {
+                    let mut section = subject.cache.section_over_all(now());
+                    let prefix = below(8);
+                    section.purge(0, Purge::Prefix(format!("{prefix}:").as_bytes()));
+                    drop(section);
+                    subject.cache.commit().expect("a journal");
+                    truth.retain(|number, _| number % 8 != prefix);
+                }
+                99 if below(200) == 0 => {
+                    subject.cache.section_over_all(now()).flush(0);
+                    subject.cache.commit().expect("a journal");
+                    truth.clear();
+                }
+                _ => {}
+            }
+        }
+        println!("cycle {cycle}: {hits} of {reads}, {warmth:?}, {:?}", subject.cache.stats());
+        if cycle % 2 == 0 { subject.kill() } else { subject.stop().await }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
