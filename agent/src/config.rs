@@ -7,8 +7,10 @@
 //!
 //! Nothing here prints (except clap's own help and version), exits or touches the process: `main` does.
 
+mod at_rest;
 mod clients;
 mod command_line;
+mod disk;
 mod draft;
 mod environment;
 mod error;
@@ -30,13 +32,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use disk::{DiskRoom, DiskSize, Volume, disk_room};
 pub use error::ConfigError;
 pub use secret::Secret;
 pub use words::{Family, LogFormat, LogLevel};
 
-use draft::Draft;
+use draft::{Draft, Origins};
 use error::Problem;
-use settings::SETTINGS;
+use settings::{DISK, SETTINGS, Setting};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -96,6 +99,23 @@ pub struct Config {
     pub databases: u16,
     /// Number of worker threads, from 1 to 256.
     pub workers: u16,
+    /// The directory of the disk tier, to be created if absent; `None`: there is no disk tier.
+    pub disk: Option<PathBuf>,
+    /// What the disk tier is to take, if possible: see [`disk_room`].
+    pub disk_size: DiskSize,
+    /// What the volume of `disk` may hold, in bytes, at least 4 MiB; `None`: what its file system can.
+    pub volume_limit: Option<u64>,
+    /// Most bytes to write to disk in a second; 0: no limit.
+    pub disk_write_rate: u64,
+    /// Entries with less TTL left, in milliseconds, are not written to disk; at most 365 days.
+    pub disk_min_ttl_ms: u64,
+    /// How long one answer waits for the disk before it is a miss, in milliseconds; from 1 to 365 days.
+    pub disk_timeout_ms: u64,
+    /// Whether memory is written to disk at SIGTERM.
+    pub seal: bool,
+    /// The file with the keys for what is on disk; could be opened, if there is a `disk`. `None`: nothing is
+    /// encrypted.
+    pub at_rest_key: Option<PathBuf>,
     /// Where to serve `/metrics`; `None`: nowhere. Port 0: any free one.
     pub metrics: Option<SocketAddr>,
     /// The password clients must give; `None`: none is asked for.
@@ -119,7 +139,7 @@ pub struct Config {
 /// Reads the settings. `args` begins with the program's name, as `std::env::args_os()` does.
 ///
 /// Pure but for reading the file of `--config`, the password file, and the memory limits under `/proc` and
-/// `/sys/fs/cgroup`.
+/// `/sys/fs/cgroup`, and for opening the file of the keys at rest.
 ///
 /// # Errors
 /// [`ConfigError::Usage`] for a command line that clap refuses (an unknown flag, a flag without its value),
@@ -157,6 +177,7 @@ fn load_under(
     if asked.what != command_line::What::Ping {
         // These rules are about serving; `ping` only connects.
         config.check(&mut problems, &mut warnings);
+        config.check_keys(&origins, &mut problems, &mut warnings);
     }
     if !problems.is_empty() {
         return Err(ConfigError::Settings(problems));
@@ -250,6 +271,42 @@ impl Config {
                 "allow-uid has no effect without a password: give --password-file FILE, or drop --allow-uid"
                     .to_owned(),
             );
+        }
+        self.check_disk(problems, warnings);
+    }
+
+    /// What must hold between the settings of the disk tier.
+    fn check_disk(&self, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
+        if let (DiskSize::Bytes(bytes), Some(limit)) = (self.disk_size, self.volume_limit)
+            && bytes > limit
+        {
+            problems.push(Problem::Together(format!(
+                "disk-size {} is more than volume-limit {}: a pod is evicted when its volume holds more; set --disk-size to \
+                 auto, lower it, or raise --volume-limit",
+                units::approx_size(bytes),
+                units::approx_size(limit),
+            )));
+        }
+        if self.disk.is_none() {
+            let changed = |setting: &&Setting| (setting.show)(self) != setting.default_words();
+            let of_disk = SETTINGS.iter().filter(|setting| setting.group == DISK);
+            warnings.extend(of_disk.filter(changed).map(|setting| {
+                format!("{0} has no effect without disk: give --disk DIR, or drop --{0}", setting.name)
+            }));
+        }
+    }
+
+    /// Whether the keys at rest can be read. Not part of [`Config::check`]: a running process has read those
+    /// that hold until its end, and their file may be gone when it reloads.
+    fn check_keys(&self, origins: &Origins, problems: &mut Vec<Problem>, warnings: &mut Vec<String>) {
+        // Without a disk tier nobody reads them.
+        let Some(path) = self.at_rest_key.as_ref().filter(|_| self.disk.is_some()) else { return };
+        match at_rest::look(path) {
+            Ok(warning) => warnings.extend(warning),
+            Err(why) => {
+                let origin = origins["at-rest-key"].clone();
+                problems.push(Problem::AtRestKey { path: path.clone(), origin, why });
+            }
         }
     }
 }

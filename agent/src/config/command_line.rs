@@ -130,7 +130,8 @@ fn flag(setting: &'static Setting) -> Arg {
 const AFTER_HELP: &str = "\
 Every setting is also an environment variable (--socket-mode is LARDER_SOCKET_MODE) and a key of the file
 (socket_mode). A flag goes before a variable, a variable before the file, the file before the default.
-`off` takes back --tcp, --metrics, --password-file and --allow-uid, --tcp-any=false a switch.
+`off` takes back --tcp, --metrics, --password-file, --allow-uid, --disk, --volume-limit and --at-rest-key,
+--tcp-any=false a switch.
 
 On SIGHUP the file and the password are read again; what cannot change while running is logged and waits for a restart.
 On SIGTERM the agent stops accepting, answers what it has read, and exits.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::disk::DiskSize;
 use super::error::Problem;
 use super::settings::{Default as SettingDefault, SETTINGS, Setting};
 use super::words::{Family, LogFormat, LogLevel};
@@ -103,6 +104,14 @@ impl Default for Draft {
                 log_level: LogLevel::Error,
                 drain_timeout: Duration::ZERO,
                 idle_timeout: Duration::ZERO,
+                disk: None,
+                disk_size: DiskSize::Auto,
+                volume_limit: None,
+                disk_write_rate: 0,
+                disk_min_ttl_ms: 0,
+                disk_timeout_ms: 0,
+                seal: false,
+                at_rest_key: None,
                 debug_commands: false,
             },
             socket: None,

@@ -116,6 +116,16 @@ pub enum Problem {
         /// What is wrong and what to do.
         why: String,
     },
+    /// The file of the keys at rest cannot be used.
+    #[error("at-rest-key file {path:?} ({origin}): {why}")]
+    AtRestKey {
+        /// The file.
+        path: PathBuf,
+        /// What named it.
+        origin: Origin,
+        /// What is wrong and what to do.
+        why: String,
+    },
     /// Settings that do not go together.
     #[error("{0}")]
     Together(String),

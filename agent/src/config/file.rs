@@ -90,7 +90,8 @@ fn fitting(kind: Kind, shape: &Shape) -> Result<(), String> {
     let wanted = match (kind, shape) {
         (Kind::Text | Kind::TextOrNumber | Kind::List, Shape::Text)
         | (Kind::Number | Kind::TextOrNumber | Kind::List, Shape::Whole)
-        | (Kind::Switch, Shape::Switch)
+        | (Kind::Switch | Kind::OnOff, Shape::Switch)
+        | (Kind::OnOff, Shape::Text)
         | (Kind::List, Shape::Wholes) => return Ok(()),
         (_, Shape::Nothing) => return Err("has no value: write one, or remove the line".to_owned()),
         (Kind::Text, _) => "text",
@@ -99,6 +100,7 @@ fn fitting(kind: Kind, shape: &Shape) -> Result<(), String> {
         (Kind::TextOrNumber, _) => "text or a whole number",
         (Kind::Switch, Shape::Text) => "true or false, without quotes",
         (Kind::Switch, _) => "true or false",
+        (Kind::OnOff, _) => "on or off",
         (Kind::List, _) => "a list of whole numbers, such as [1000, 1001]",
     };
     let found = match shape {

@@ -28,14 +28,18 @@ pub(super) fn read(path: &Path) -> Result<(Secret, Option<String>), String> {
     if password.len() as u64 > LONGEST_BYTES {
         return Err(format!("is longer than {LONGEST_BYTES} bytes: is it the right file?"));
     }
-    let warning = (mode & 0o004 != 0).then(|| {
+    Ok((Secret::new(password), seen_by_all("password file", path, mode)))
+}
+
+/// A warning, if the file of a secret may be read by others.
+pub(super) fn seen_by_all(what: &str, path: &Path, mode: u32) -> Option<String> {
+    (mode & 0o004 != 0).then(|| {
         format!(
-            "password file {path:?} can be read by every user (mode {:04o}): take that away with chmod o-r, or \
-             defaultMode: 0440 of a Kubernetes secret volume",
+            "{what} {path:?} can be read by every user (mode {:04o}): take that away with chmod o-r, or defaultMode: 0440 \
+             of a Kubernetes secret volume",
             mode & 0o7777
         )
-    });
-    Ok((Secret::new(password), warning))
+    })
 }
 
 #[cfg(test)]

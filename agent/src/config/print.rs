@@ -37,7 +37,7 @@ fn scalar(text: &str, kind: Kind) -> String {
         Kind::TextOrNumber => {
             text.starts_with(|c| ('1'..='9').contains(&c)) && text.ends_with(['B', 's', 'm', 'h'])
         }
-        Kind::Text | Kind::List => {
+        Kind::Text | Kind::OnOff | Kind::List => {
             text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
                 // YAML 1.1 takes some words for switches, or for nothing.
@@ -82,6 +82,7 @@ mod tests {
             (Kind::List, "1000", "1000"),
             (Kind::List, "1000,1001", "\"1000,1001\""),
             (Kind::List, "off", "\"off\""),
+            (Kind::OnOff, "on", "\"on\""),
             (Kind::Number, "16", "16"),
             (Kind::Switch, "true", "true"),
         ] {

@@ -2,9 +2,15 @@
 //! default is what `--help` shows and what runs; its `show` is what `--print-config` prints and what a reload
 //! compares.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use super::Config;
+use super::disk::{self, DiskSize};
 use super::draft::Draft;
-use super::units::{address, duration, exact_duration, exact_size, list, number, octal, path, size, switch};
+use super::units::{
+    address, duration, exact_duration, exact_size, list, number, octal, path, size, switch, unless_off,
+};
 use super::words::{Family, LogFormat, LogLevel};
 
 /// One setting, by all its names.
@@ -41,8 +47,10 @@ pub(super) enum Kind {
     Number,
     /// Text, or a whole number (a size in bytes, an octal mode, a duration of 0).
     TextOrNumber,
-    /// `true` or `false`.
+    /// `true` or `false`; the flag alone is `true`.
     Switch,
+    /// `on` or `off`, or a switch's words for them.
+    OnOff,
     /// A sequence of whole numbers, one number, or text with commas.
     List,
 }
@@ -81,6 +89,7 @@ pub(super) const PREFIX: &str = "LARDER_";
 const LISTENING: &str = "Listening";
 const ACCESS: &str = "Access";
 const MEMORY: &str = "Memory and limits";
+pub(super) const DISK: &str = "Disk";
 const WATCHING: &str = "Logs and metrics";
 const RUNNING: &str = "Running";
 
@@ -144,11 +153,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         for_ping: true,
         help: "File with the password that clients must give, on the Unix socket too;\n\
                a newline at its end does not count",
-        set: |draft, text| {
-            draft.config.password_file = if text == "off" { None } else { Some(path(text)?) };
-            Ok(())
-        },
-        show: |config| config.password_file.as_ref().map_or_else(off, |path| path.display().to_string()),
+        set: |draft, text| unless_off(text, path).map(|file| draft.config.password_file = file),
+        show: |config| path_or_off(config.password_file.as_ref()),
         fixed: None,
     },
     Setting {
@@ -246,6 +252,111 @@ pub(super) static SETTINGS: &[Setting] = &[
         fixed: None,
     },
     Setting {
+        name: "disk",
+        value: "DIR",
+        kind: Kind::Text,
+        default: Default::Text("off"),
+        group: DISK,
+        for_ping: false,
+        help: "Directory for what memory does not hold, created if absent; one agent each",
+        set: |draft, text| unless_off(text, path).map(|disk| draft.config.disk = disk),
+        show: |config| path_or_off(config.disk.as_ref()),
+        fixed: Some(|from, to| to.disk.clone_from(&from.disk)),
+    },
+    Setting {
+        name: "disk-size",
+        value: "SIZE|auto",
+        kind: Kind::TextOrNumber,
+        default: Default::Text("auto"),
+        group: DISK,
+        for_ping: false,
+        help: "What the disk tier may take, from 4MiB to 1000GiB; less where it must, so that 20% of\n\
+               the volume stay free. auto: 80% of --volume-limit, else 5%, at most 1GiB",
+        set: |draft, text| DiskSize::parse(text).map(|size| draft.config.disk_size = size),
+        show: |config| config.disk_size.to_string(),
+        fixed: Some(|from, to| to.disk_size = from.disk_size),
+    },
+    Setting {
+        name: "volume-limit",
+        value: "SIZE",
+        kind: Kind::TextOrNumber,
+        default: Default::Text("off"),
+        group: DISK,
+        for_ping: false,
+        help: "What the volume of --disk may hold at most: an emptyDir's sizeLimit",
+        set: |draft, text| {
+            unless_off(text, |text| size(text, *disk::BYTES.start()..=1 << 60))
+                .map(|limit| draft.config.volume_limit = limit)
+        },
+        show: |config| config.volume_limit.map_or_else(off, exact_size),
+        fixed: Some(|from, to| to.volume_limit = from.volume_limit),
+    },
+    Setting {
+        name: "disk-write-rate",
+        value: "BYTES/S",
+        kind: Kind::TextOrNumber,
+        default: Default::Text("0"),
+        group: DISK,
+        for_ping: false,
+        help: "Most bytes to write to disk in a second, as in 20MiB; 0: no limit",
+        set: |draft, text| size(text, 0..=1 << 50).map(|bytes| draft.config.disk_write_rate = bytes),
+        show: |config| exact_size(config.disk_write_rate),
+        fixed: Some(|from, to| to.disk_write_rate = from.disk_write_rate),
+    },
+    Setting {
+        name: "disk-min-ttl",
+        value: "TIME",
+        kind: Kind::TextOrNumber,
+        default: Default::Text("1s"),
+        group: DISK,
+        for_ping: false,
+        help: "Entries with less TTL left than this are not written to disk",
+        set: |draft, text| milliseconds(text, 0).map(|ms| draft.config.disk_min_ttl_ms = ms),
+        show: |config| exact_duration(Duration::from_millis(config.disk_min_ttl_ms)),
+        fixed: Some(|from, to| to.disk_min_ttl_ms = from.disk_min_ttl_ms),
+    },
+    Setting {
+        name: "disk-timeout",
+        value: "TIME",
+        kind: Kind::TextOrNumber,
+        default: Default::Text("100ms"),
+        group: DISK,
+        for_ping: false,
+        help: "How long one answer waits for the disk before it is a miss, at least 1ms",
+        set: |draft, text| milliseconds(text, 1).map(|ms| draft.config.disk_timeout_ms = ms),
+        show: |config| exact_duration(Duration::from_millis(config.disk_timeout_ms)),
+        fixed: Some(|from, to| to.disk_timeout_ms = from.disk_timeout_ms),
+    },
+    Setting {
+        name: "seal",
+        value: "on|off",
+        kind: Kind::OnOff,
+        default: Default::Text("on"),
+        group: DISK,
+        for_ping: false,
+        help: "At SIGTERM, write what is in memory to disk for the next start",
+        set: |draft, text| {
+            switch(text)
+                .map(|on| draft.config.seal = on)
+                .map_err(|_| "neither on nor off: write one of them".to_owned())
+        },
+        show: |config| if config.seal { "on".to_owned() } else { off() },
+        fixed: Some(|from, to| to.seal = from.seal),
+    },
+    Setting {
+        name: "at-rest-key",
+        value: "FILE",
+        kind: Kind::Text,
+        default: Default::Text("off"),
+        group: DISK,
+        for_ping: false,
+        help: "File with the keys that encrypt what is on disk, lines of NUMBER:KEY (32 bytes in\n\
+               base64 or hexadecimal); the first key seals, all open",
+        set: |draft, text| unless_off(text, path).map(|file| draft.config.at_rest_key = file),
+        show: |config| path_or_off(config.at_rest_key.as_ref()),
+        fixed: Some(|from, to| to.at_rest_key.clone_from(&from.at_rest_key)),
+    },
+    Setting {
         name: "metrics",
         value: "ADDR",
         kind: Kind::Text,
@@ -327,7 +438,17 @@ fn off() -> String {
     "off".to_owned()
 }
 
-fn socket_path(path: std::path::PathBuf) -> Result<std::path::PathBuf, String> {
+fn path_or_off(path: Option<&PathBuf>) -> String {
+    path.map_or_else(off, |path| path.display().to_string())
+}
+
+/// A duration in milliseconds, at least `least`.
+fn milliseconds(text: &str, least: u64) -> Result<u64, String> {
+    let ms = u64::try_from(duration(text)?.as_millis()).unwrap_or(u64::MAX);
+    if ms < least { Err(format!("too short: at least {least}ms")) } else { Ok(ms) }
+}
+
+fn socket_path(path: PathBuf) -> Result<PathBuf, String> {
     // sockaddr_un holds 108 bytes with the terminating zero.
     const LONGEST_BYTES: usize = 107;
     let bytes = path.as_os_str().len();
@@ -362,6 +483,15 @@ mod tests {
             if let Default::Text(text) = setting.default {
                 assert_eq!((setting.set)(&mut Draft::default(), text), Ok(()), "{}", setting.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_default_of_the_disk_is_what_is_shown() {
+        // By this the warnings know which were changed.
+        let config = Draft::default().config;
+        for setting in SETTINGS.iter().filter(|setting| setting.group == DISK) {
+            assert_eq!((setting.show)(&config), setting.default_words(), "{}", setting.name);
         }
     }
 

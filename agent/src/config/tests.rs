@@ -1,5 +1,7 @@
 //! Tests of the room as a whole: `load` and `reload`.
 
+mod disk;
+
 use std::fs;
 
 use super::*;
@@ -78,6 +80,14 @@ const THREE_VALUES: &[(&str, [&str; 3])] = &[
     ("max-clients", ["11", "12", "13"]),
     ("databases", ["1", "2", "3"]),
     ("idle-timeout", ["1s", "2s", "3s"]),
+    ("disk", ["/tmp/file.disk", "/tmp/env.disk", "/tmp/flag.disk"]),
+    ("disk-size", ["64MiB", "65MiB", "66MiB"]),
+    ("volume-limit", ["1GiB", "2GiB", "3GiB"]),
+    ("disk-write-rate", ["1MiB", "2MiB", "3MiB"]),
+    ("disk-min-ttl", ["2s", "0", "1500ms"]),
+    ("disk-timeout", ["1ms", "2ms", "3s"]),
+    ("seal", ["off", "on", "off"]),
+    ("at-rest-key", ["/file.keys", "/env.keys", "/flag.keys"]),
     ("metrics", ["127.0.0.1:1", "off", "0.0.0.0:3"]),
     ("log", ["json", "text", "json"]),
     ("log-level", ["error", "debug", "trace"]),
@@ -161,6 +171,10 @@ fn the_defaults() {
     assert_eq!(config.drain_timeout, Duration::from_secs(20));
     assert_eq!(config.idle_timeout, Duration::ZERO);
     assert!(!config.debug_commands);
+    assert_eq!((&config.disk, &config.at_rest_key), (&None, &None));
+    assert_eq!((config.disk_size, config.volume_limit), (DiskSize::Auto, None));
+    assert_eq!((config.disk_write_rate, config.disk_min_ttl_ms, config.disk_timeout_ms), (0, 1000, 100));
+    assert!(config.seal);
     // With little memory the longest value is an eighth of it.
     assert_eq!(World::new().config(&["--memory", "8MiB"], &[]).max_value, 1 << 20);
 }
@@ -392,8 +406,11 @@ fn a_reload_takes_what_may_change_and_names_the_rest() {
 
     world.write(
         "larder.yaml",
-        "socket: /s\nsocket_mode: 0600\ntcp: 127.0.0.1:1\ntcp_any: true\ndatabases: 3\nworkers: 2\nmetrics: off\n\
-         log: json\ndebug_commands: true\n",
+        &format!(
+            "socket: /s\nsocket_mode: 0600\ntcp: 127.0.0.1:1\ntcp_any: true\ndatabases: 3\nworkers: 2\nmetrics: off\n\
+             disk: /d\ndisk_size: 5MiB\nvolume_limit: 1GiB\ndisk_write_rate: 1MiB\ndisk_min_ttl: 0\n\
+             disk_timeout: 1s\nseal: off\nat_rest_key: {one}\nlog: json\ndebug_commands: true\n"
+        ),
     );
     let (kept, need_restart) = reload(&config).unwrap();
     assert_eq!(
@@ -404,6 +421,14 @@ fn a_reload_takes_what_may_change_and_names_the_rest() {
             "tcp",
             "tcp-any",
             "databases",
+            "disk",
+            "disk-size",
+            "volume-limit",
+            "disk-write-rate",
+            "disk-min-ttl",
+            "disk-timeout",
+            "seal",
+            "at-rest-key",
             "metrics",
             "log",
             "workers",

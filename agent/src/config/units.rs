@@ -115,6 +115,14 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// What `read` makes of a text; `off` is `None`.
+pub(super) fn unless_off<T>(
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if text == "off" { Ok(None) } else { read(text).map(Some) }
+}
+
 /// An address to listen on, `127.0.0.1:6379`, `[::1]:6379` or `localhost:6379`; `off` is `None`. Other names
 /// are not looked up: what they stand for could change under a running agent.
 pub(super) fn address(text: &str) -> Result<Option<SocketAddr>, String> {

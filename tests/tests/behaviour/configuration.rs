@@ -60,11 +60,12 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
 
 #[test]
 fn what_is_printed_is_a_file_that_gives_the_same() {
-    let (_directory, file) = yaml("memory: 96MiB\nlog: json\nidle_timeout: 90s\n");
+    let (_directory, file) =
+        yaml("memory: 96MiB\nlog: json\nidle_timeout: 90s\ndisk: /tmp/some\nseal: off\n");
     let first = with(&["--print-config", "--config", &file, "--socket", "/tmp/some.sock"], &[]);
     let (_other, again) = yaml(&first.stdout);
     let second = with(&["--print-config", "--config", &again], &[]);
-    for key in ["socket", "memory", "log", "idle_timeout", "max_value", "tcp"] {
+    for key in ["socket", "memory", "log", "idle_timeout", "max_value", "tcp", "disk", "disk_size", "seal"] {
         let value = |ended: &Ended| printed(ended, key).split(" #").next().map(|line| line.trim().to_owned());
         assert_eq!(value(&first), value(&second));
     }
@@ -110,6 +111,11 @@ fn the_exit_codes_are_those_of_the_help() {
         &["--config", "/nowhere/larder.yaml"],
         &["--password-file", "/nowhere/password"],
         &["--max-value", "1GiB"],
+        &["--disk-size", "1MiB"],
+        &["--disk-size", "2GiB", "--volume-limit", "1GiB"],
+        &["--disk-timeout", "0"],
+        &["--seal", "perhaps"],
+        &["--disk", "/nowhere/disk", "--at-rest-key", "/nowhere/keys"],
         &["--tcp", "nowhere"],
     ] {
         for what in [&[][..], &["--check-config"], &["--print-config"]] {
