@@ -28,6 +28,7 @@ mod info;
 mod keys;
 mod latency;
 mod memory;
+mod need;
 mod object;
 mod purge;
 mod ranges;

@@ -21,6 +21,7 @@ use crate::server::lingering::keep_looking;
 use crate::server::listen::{Listener, accept_all, open_tcp, open_unix};
 use crate::server::node::Node;
 use crate::server::settings::engine_policy;
+use crate::server::storage::Storage;
 use crate::server::worker::Worker;
 
 /// How often idle clients are looked for.
@@ -63,7 +64,12 @@ async fn serve(config: Config, max_clients: u32, level: &Level) -> anyhow::Resul
     let unix = open_unix(&config.socket, config.socket_mode)?;
     let socket = SocketFile::new(&config.socket);
     let tcp = config.tcp.map(open_tcp).transpose()?;
-    let node = Arc::new(Node::new(config, max_clients));
+    let storage = Storage::open(&config).await?;
+    let node = Arc::new(Node::new(config, max_clients, storage));
+    let tending = {
+        let node = Arc::clone(&node);
+        tokio::spawn(async move { node.cache.tend().await })
+    };
 
     let workers: Arc<Vec<Worker>> = Arc::new(
         (0..node.tallies.len())
@@ -104,10 +110,15 @@ async fn serve(config: Config, max_clients: u32, level: &Level) -> anyhow::Resul
             _ = hangup.recv() => reload(&node, level),
         }
     }
+    let begun = Instant::now();
     drain(&node, acceptors, socket).await;
     if let Some(workers) = Arc::into_inner(workers) {
         workers.into_iter().for_each(Worker::stop);
     }
+    tending.abort();
+    // It was aborted: that is what it ends with.
+    let _ = tending.await;
+    seal(&node, begun).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -211,6 +222,25 @@ fn reload(node: &Node, level: &Level) {
     }
 }
 
+/// Writes memory to disk in what is left of the time to stop in.
+async fn seal(node: &Node, begun: Instant) {
+    if !node.cache.has_disk() {
+        return;
+    }
+    let timeout = Duration::from_millis(node.settings.drain_timeout_ms.load(Relaxed));
+    let sealed = node.cache.seal(node.config.seal, timeout.saturating_sub(begun.elapsed())).await;
+    let took_ms = begun.elapsed().as_millis() as u64;
+    if node.config.seal && !sealed.is_complete {
+        tracing::warn!(
+            entries = sealed.entries, took_ms,
+            "not all of memory was written to disk: the rest is missed after the next start; give more time with \
+             --drain-timeout"
+        );
+    } else {
+        tracing::info!(entries = sealed.entries, took_ms, "sealed");
+    }
+}
+
 /// Stops accepting, lets every client have the answers to what it has sent, and waits for the last one.
 async fn drain(node: &Node, acceptors: Vec<JoinHandle<()>>, socket: SocketFile) {
     let timeout = Duration::from_millis(node.settings.drain_timeout_ms.load(Relaxed));
@@ -221,7 +251,9 @@ async fn drain(node: &Node, acceptors: Vec<JoinHandle<()>>, socket: SocketFile) 
         // It was aborted: that is what it ends with.
         let _ = acceptor.await;
     }
-    let deadline = Instant::now() + timeout;
+    // Clients that do not read shall not cost what is in memory.
+    let for_clients = if node.cache.has_disk() && node.config.seal { timeout / 2 } else { timeout };
+    let deadline = Instant::now() + for_clients;
     loop {
         // Whatever arrived before this is still read and answered; nothing more comes.
         node.clients.all().iter().for_each(|client| client.stream.shut_down(Shutdown::Read));

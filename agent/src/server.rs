@@ -10,6 +10,7 @@ pub mod pause;
 pub mod session;
 pub mod settings;
 pub mod slowlog;
+pub mod storage;
 pub mod stream;
 pub mod transaction;
 pub mod unread;

@@ -446,11 +446,7 @@ impl Tier {
         self.journal.append(&Record::ControlGone { incarnation, hash });
     }
 
-    /// Bytes of memory that the tier holds beside the shards.
-    pub(crate) fn bytes(&self) -> usize {
-        self.outgoing.lock().bytes() + self.doomed.lock().capacity() * size_of::<u64>()
-    }
-
+    /// Segments on their way, and their bytes.
     pub(crate) fn outgoing(&self) -> (usize, usize) {
         let outgoing = self.outgoing.lock();
         (outgoing.len(), outgoing.bytes())

@@ -49,7 +49,8 @@ static CONFIGS: LazyLock<[Config; 2]> = LazyLock::new(|| {
 pub fn node(has_password: bool, policy: Family) -> Node {
     let mut config = CONFIGS[usize::from(has_password)].clone();
     config.maxmemory_policy = policy;
-    Node::new(config, 100)
+    let storage = larder_agent::server::storage::Storage::in_memory(&config);
+    Node::new(config, 100, storage)
 }
 
 /// One client.
@@ -146,7 +147,10 @@ impl<'n> Peer<'n> {
         let Wait::Keys(mut wait) = wait else { return true };
         let (cache, database) = (&self.node.cache, wait.database);
         wait.found.set_limit(self.node.reply_limit());
-        while !step_keys(&mut wait, |cursor, wanted, show| cache.scan(database, cursor, wanted, now(), show))
+        while !step_keys(&mut wait, |cursor, wanted, show| {
+            let (next, _) = cache.scan(database, cursor, wanted, now(), &larder_cache::Fetches::default(), show);
+            (next, false)
+        })
         {
         }
         if self.session.wait_is_silent {

@@ -11,6 +11,7 @@ struct Whole {
     value: Bytes,
     deadline: Deadline,
     tags: Tags,
+    governs: bool,
 }
 
 fn read_whole(call: &mut Call<'_, '_, '_>, key: &Key<'_>) -> Option<Whole> {
@@ -18,11 +19,13 @@ fn read_whole(call: &mut Call<'_, '_, '_>, key: &Key<'_>) -> Option<Whole> {
         value: view.value.to_bytes(),
         deadline: view.deadline.map_or(Deadline::None, Deadline::At),
         tags: view.tags(),
+        governs: view.is_control(),
     })
 }
 
 fn store_whole(call: &mut Call<'_, '_, '_>, key: &Key<'_>, whole: Whole) -> Result {
-    let Whole { value, deadline, tags } = whole;
+    let Whole { value, deadline, tags, governs } = whole;
+    call.section.governs(governs);
     call.section.set_tagged(key, NewValue::Shared(value), deadline, NewTags::These(&tags))?;
     Ok(())
 }
@@ -37,7 +40,7 @@ pub(super) fn rename(call: &mut Call<'_, '_, '_>) -> Result {
 fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
     let [from, to] = [&call.keys[0], &call.keys[1]];
     if from.is(to) {
-        return if call.section.peek(from).is_some() { Ok(()) } else { Err(NO_SUCH_KEY) };
+        return if call.section.exists(from) { Ok(()) } else { Err(NO_SUCH_KEY) };
     }
     let whole = read_whole(call, from).ok_or(NO_SUCH_KEY)?;
     // Stored first and removed then: if there is no room for it, it is still where it was.
@@ -47,10 +50,10 @@ fn move_over(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn renamenx(call: &mut Call<'_, '_, '_>) -> Result {
-    if call.section.peek(&call.keys[0]).is_none() {
+    if !call.section.exists(&call.keys[0]) {
         return Err(NO_SUCH_KEY);
     }
-    let is_free = call.section.peek(&call.keys[1]).is_none();
+    let is_free = !call.section.exists(&call.keys[1]);
     if is_free {
         move_over(call)?;
     }
@@ -78,8 +81,12 @@ pub(super) fn copy(call: &mut Call<'_, '_, '_>) -> Result {
     if from.is(&to) {
         return Err(Failure::new("ERR source and destination objects are the same"));
     }
+    if !call.section.prepare_presence(&to) {
+        call.session.wanted = call.section.wanted();
+        return Ok(());
+    }
     let found = read_whole(call, &from);
-    let Some(whole) = found.filter(|_| replace || call.section.peek(&to).is_none()) else {
+    let Some(whole) = found.filter(|_| replace || !call.section.exists(&to)) else {
         call.reply.int(0);
         return Ok(());
     };

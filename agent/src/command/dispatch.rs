@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::clock::Millis;
-use larder_cache::{Database, Key, Room, Section, Stay};
+use larder_cache::{Database, Fetches, Key, Room, Section, Stay};
 
 use super::arguments::Args;
 use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
+use super::need::{Need, need_of};
 use super::outcome::{Call, Result};
 use super::table::{Command, Flags, find};
 use super::{ranges, unoffered};
@@ -24,6 +25,8 @@ pub enum Verdict {
     Busy,
     /// It did not run, since commands are paused: offer it again after so many milliseconds.
     Paused(u64),
+    /// It did not run, since the session wants something from disk: offer it again when that was fetched.
+    Fetching,
 }
 
 /// Runs one command, or says why it has to be offered again.
@@ -85,6 +88,15 @@ pub fn execute<'c>(
     } else {
         run(node, stay, session, command, args, out, now)
     };
+    if node.cache.has_disk() {
+        if !session.wanted.is_empty() {
+            out.rewind(mark);
+            return (Verdict::Fetching, clock);
+        }
+        if !session.fetched.is_empty() {
+            session.fetched = Fetches::default();
+        }
+    }
     let failed = match result {
         Ok(()) => out.begins_with(mark, b'-'),
         Err(failure) => {
@@ -216,7 +228,11 @@ fn run<'a, 'c>(
             // A database that was flushed between hashing and locking is hashed for again.
             if let Ok(mut section) = stay.section(&key, now) {
                 let keys = std::slice::from_ref(&key);
-                let result = call(node, session, &mut section, command, args, keys, out, false);
+                let result = if node.cache.has_disk() {
+                    call_over_disk(node, session, &mut section, command, args, keys, out)
+                } else {
+                    call(node, session, &mut section, command, args, keys, out, false)
+                };
                 stay.keep(section, &key);
                 return result;
             }
@@ -231,9 +247,38 @@ fn run<'a, 'c>(
             keys => node.cache.section(keys, now),
         };
         if let Ok(mut section) = entered {
-            return call(node, session, &mut section, command, args, &keys, out, false);
+            return if node.cache.has_disk() && !keys.is_empty() {
+                call_over_disk(node, session, &mut section, command, args, &keys, out)
+            } else {
+                call(node, session, &mut section, command, args, &keys, out, false)
+            };
         }
     }
+}
+
+/// Runs a command in a section that is entered already, unless what it needs has to be fetched from disk first: then the
+/// session says so.
+fn call_over_disk<'a, 'c>(
+    node: &'c Node,
+    session: &mut Session,
+    section: &mut Section<'c>,
+    command: &Command,
+    args: Args<'a>,
+    keys: &[Key<'a>],
+    out: &mut Out,
+) -> Result {
+    section.lend(&session.fetched);
+    let need = need_of(command, args);
+    // A single key is read and, if that fails, read again; several are brought together first.
+    if (need != Need::Reading || keys.len() > 1) && !need.prepare(section, keys) {
+        session.wanted = section.wanted();
+        return Ok(());
+    }
+    let result = call(node, session, section, command, args, keys, out, false);
+    if need == Need::Reading {
+        session.wanted = section.wanted();
+    }
+    result
 }
 
 /// The keys of a command, hashed for a database.
@@ -260,6 +305,7 @@ pub(super) fn call<'a, 'c>(
 ) -> Result {
     section.remember_reads(!session.no_touch);
     section.on_behalf_of(session.actor);
+    section.governs(command.flags.has(Flags::GOVERNS));
     let protocol = session.protocol;
     (command.run)(&mut Call {
         args,

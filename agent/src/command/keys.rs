@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use larder_cache::Cursor;
+use larder_cache::{Cursor, Wanted};
 
 use super::arguments::before_nul;
 use super::failure::{Failure, NOT_AN_INTEGER, PATTERN_TOO_LONG, SYNTAX};
@@ -29,7 +29,7 @@ const BYTES_A_STEP: usize = 16;
 const TRANSACTION_STEPS: usize = 1 << 26;
 
 pub(super) fn exists(call: &mut Call<'_, '_, '_>) -> Result {
-    let found = call.keys.iter().filter(|key| call.section.peek(key).is_some()).count();
+    let found = call.keys.iter().filter(|key| call.section.exists(key)).count();
     call.reply.int(found as i64);
     Ok(())
 }
@@ -41,7 +41,7 @@ pub(super) fn touch(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn type_of(call: &mut Call<'_, '_, '_>) -> Result {
-    let exists = call.section.peek(&call.keys[0]).is_some();
+    let exists = call.section.exists(&call.keys[0]);
     call.reply.simple(if exists { "string" } else { "none" });
     Ok(())
 }
@@ -53,19 +53,19 @@ pub(super) fn dbsize(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 /// Looks at about `wanted` names from a cursor on, fewer if that takes long, and hands on those that match; no pattern
-/// matches all. `scan` looks at so many names from a cursor on. Returns where to go on.
+/// matches all. `scan` looks at so many names from a cursor on, and says whether it cannot go on now. Returns where to go on.
 fn look(
     mut cursor: Cursor,
     wanted: usize,
     mut pattern: Option<&mut Pattern<'_>>,
-    mut scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor,
+    mut scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> (Cursor, bool),
     mut found: impl FnMut(&[u8]),
 ) -> Cursor {
     let (mut looked, mut chunk, mut steps) = (0, 1, 0);
     while looked < wanted {
         let before = steps;
         chunk = chunk.min(wanted - looked);
-        cursor = scan(cursor, chunk, &mut |name| {
+        let (next, has_to_wait) = scan(cursor, chunk, &mut |name| {
             steps += name.len() / BYTES_A_STEP;
             let is_match = pattern.as_deref_mut().is_none_or(|pattern| {
                 let before = pattern.steps();
@@ -77,7 +77,8 @@ fn look(
                 found(name);
             }
         });
-        if cursor == Cursor(0) || steps >= SLICE_STEPS {
+        cursor = next;
+        if cursor == Cursor(0) || has_to_wait || steps >= SLICE_STEPS {
             break;
         }
         looked += chunk;
@@ -110,7 +111,10 @@ pub(super) fn keys(call: &mut Call<'_, '_, '_>) -> Result {
     let database = wait.database;
     let mut steps = 0;
     loop {
-        steps += slice(&mut wait, |cursor, wanted, show| call.section.scan(database, cursor, wanted, show));
+        let scan = |from, wanted, show: &mut dyn FnMut(&[u8])| {
+            (call.section.scan(database, from, wanted, show), false)
+        };
+        steps += slice(&mut wait, scan);
         if wait.cursor == Cursor(0) || wait.found.has_overflowed() {
             break;
         }
@@ -125,7 +129,10 @@ pub(super) fn keys(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 /// Collects the names of one slice; returns what matching them cost.
-fn slice(wait: &mut KeysWait, scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor) -> usize {
+fn slice(
+    wait: &mut KeysWait,
+    scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> (Cursor, bool),
+) -> usize {
     let KeysWait { cursor, pattern, found, count, .. } = wait;
     // That it is not too long was seen to before.
     let mut pattern = pattern_of(pattern).ok().flatten();
@@ -137,7 +144,10 @@ fn slice(wait: &mut KeysWait, scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u
 }
 
 /// Collects the names of one slice; true when there are no more.
-pub fn step(wait: &mut KeysWait, scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> Cursor) -> bool {
+pub fn step(
+    wait: &mut KeysWait,
+    scan: impl FnMut(Cursor, usize, &mut dyn FnMut(&[u8])) -> (Cursor, bool),
+) -> bool {
     slice(wait, scan);
     wait.cursor == Cursor(0)
 }
@@ -196,16 +206,27 @@ pub(super) fn scan(call: &mut Call<'_, '_, '_>) -> Result {
             found += 1;
         }
     };
-    let (cache, now) = (&call.node.cache, call.section.now());
+    let (cache, now, fetched) = (&call.node.cache, call.section.now(), &call.session.fetched);
+    let mut waits_for = Wanted::default();
     let next = if call.in_transaction {
         let section = &mut *call.section;
-        let scan = |cursor, wanted, show: &mut dyn FnMut(&[u8])| section.scan(database, cursor, wanted, show);
+        let scan =
+            |from, wanted, show: &mut dyn FnMut(&[u8])| (section.scan(database, from, wanted, show), false);
         look(cursor, wanted, pattern.as_mut(), scan, show)
     } else {
-        let scan =
-            |cursor, wanted, show: &mut dyn FnMut(&[u8])| cache.scan(database, cursor, wanted, now, show);
+        let scan = |from, wanted, show: &mut dyn FnMut(&[u8])| {
+            let (next, waits) = cache.scan(database, from, wanted, now, fetched, show);
+            let is_over = !waits.is_empty();
+            waits_for = waits;
+            (next, is_over)
+        };
         look(cursor, wanted, pattern.as_mut(), scan, show)
     };
+    // With some names found, or none on the way, there is an answer; else the disk is waited for.
+    if !waits_for.is_empty() && next == cursor && found == 0 {
+        call.session.wanted = waits_for;
+        return Ok(());
+    }
     call.reply.array(2);
     call.reply.bulk(itoa::Buffer::new().format(next.0).as_bytes());
     call.reply.array(found);
@@ -280,7 +301,7 @@ mod tests {
         let scan = |cursor: Cursor, wanted: usize, show: &mut dyn FnMut(&[u8])| {
             (0..wanted).for_each(|_| show(&name));
             looked += wanted;
-            Cursor(cursor.0 + wanted as u64)
+            (Cursor(cursor.0 + wanted as u64), false)
         };
         let next = look(Cursor(1), KEYS_SLICE, Some(&mut pattern), scan, |_| panic!("nothing matches"));
         // Each name costs more than 65,536 steps: four of them are a slice.

@@ -107,7 +107,7 @@ pub(super) fn set_with(call: &mut Call<'_, '_, '_>, end: usize, tags: NewTags<'_
             }
         }
     } else {
-        (options.nx || options.xx) && call.section.peek(key).is_some()
+        (options.nx || options.xx) && call.section.exists(key)
     };
     if (options.nx && exists) || (options.xx && !exists) {
         if !options.get {
@@ -141,7 +141,7 @@ pub(super) fn psetex(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn setnx(call: &mut Call<'_, '_, '_>) -> Result {
-    let is_free = call.section.peek(&call.keys[0]).is_none();
+    let is_free = !call.section.exists(&call.keys[0]);
     let is_stored = is_free && call.store(&call.keys[0], 2, Deadline::None, NewTags::None)? == Stored::Kept;
     call.reply.flag(is_stored);
     Ok(())
@@ -179,7 +179,7 @@ pub(super) fn mset(call: &mut Call<'_, '_, '_>) -> Result {
 
 pub(super) fn msetnx(call: &mut Call<'_, '_, '_>) -> Result {
     check_pairs(call, "msetnx")?;
-    let all_free = call.keys.iter().all(|key| call.section.peek(key).is_none());
+    let all_free = call.keys.iter().all(|key| !call.section.exists(key));
     if all_free {
         store_pairs(call)?;
     }

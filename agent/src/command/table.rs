@@ -83,6 +83,12 @@ impl Flags {
     pub const NO_QUEUE: Self = Self(1 << 7);
     /// Only offered where `--debug-commands` says so.
     pub const DEBUG: Self = Self(1 << 8);
+    /// Writes without asking what is there, whatever its options do not ask.
+    pub const BLIND: Self = Self(1 << 9);
+    /// Writes by whether something is there, not by what it is.
+    pub const PRESENCE: Self = Self(1 << 10);
+    /// What it writes governs other entries, as a version counter does.
+    pub const GOVERNS: Self = Self(1 << 11);
 
     /// Whether all of these flags are set.
     #[inline]

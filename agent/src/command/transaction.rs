@@ -6,6 +6,7 @@ use larder_cache::{Key, Section};
 
 use super::dispatch::{call as run_in, keys_of};
 use super::failure::Failure;
+use super::need::need_of;
 use super::outcome::{Call, Result};
 use super::table::Flags;
 use crate::server::node::Node;
@@ -83,11 +84,20 @@ pub(super) fn exec(call: &mut Call<'_, '_, '_>) -> Result {
     call.session.client.watched.store(0, Relaxed);
     let is_stale = {
         let mut section = enter(call, &transaction, watching.as_deref());
+        if !prepare_all(call, &mut section, &transaction) {
+            // Nothing waits inside: it begins again when what it needs was fetched.
+            call.session.wanted = section.wanted();
+            call.session.client.queued.store(transaction.queue.len() as i64, Relaxed);
+            let watched = watching.as_ref().map_or(0, |watching| watching.keys.len());
+            call.session.client.watched.store(watched, Relaxed);
+            (call.session.transaction, call.session.watching) = (Some(transaction), watching);
+            return Ok(());
+        }
         let is_stale = watching.as_ref().is_some_and(|watching| {
             // Whatever expired since WATCH raises the watch when it is looked at.
             for watched in &watching.keys {
                 let key = section.key(watched.database, &watched.name);
-                let _ = section.peek(&key);
+                let _ = section.exists(&key);
             }
             watching.watch.is_raised()
         });
@@ -128,6 +138,20 @@ fn enter<'c>(call: &Call<'_, '_, 'c>, transaction: &Transaction, watching: Optio
             return section;
         }
     }
+}
+
+/// Brings to hand what the commands need of their keys; false if something has to be fetched first.
+fn prepare_all(call: &Call<'_, '_, '_>, section: &mut Section<'_>, transaction: &Transaction) -> bool {
+    if !call.node.cache.has_disk() {
+        return true;
+    }
+    section.lend(&call.session.fetched);
+    let mut is_ready = true;
+    for queued in &transaction.queue {
+        let keys = keys_of(call.node, call.session.database, queued.command, queued.args());
+        is_ready &= need_of(queued.command, queued.args()).prepare(section, &keys);
+    }
+    is_ready
 }
 
 fn run_all<'c>(call: &mut Call<'_, '_, 'c>, section: &mut Section<'c>, transaction: &Transaction) {

@@ -46,6 +46,8 @@ enum Next {
     Yield,
     /// Nothing happens for a while.
     Sleep(Duration),
+    /// What the session wants from disk is fetched.
+    Fetch,
 }
 
 /// Why commands stopped being run.
@@ -61,6 +63,8 @@ enum Stop {
     Paused(u64),
     /// The last command has begun something that has to end first.
     Waiting,
+    /// The next command wants something from disk.
+    Fetching,
     /// The connection closes after what is written.
     Closing,
 }
@@ -123,6 +127,7 @@ pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
             Next::Close => break,
             Next::Yield => tokio::task::yield_now().await,
             Next::Sleep(time) => tokio::time::sleep(time).await,
+            Next::Fetch => connection.fetch().await,
         }
     }
 }
@@ -139,6 +144,15 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    /// Waits for what the session wants from disk.
+    async fn fetch(&mut self) {
+        let wanted = std::mem::take(&mut self.session.wanted);
+        let before = std::mem::take(&mut self.session.fetched);
+        let keys = self.session.wanted_keys;
+        self.session.fetched = self.node.cache.fetch(wanted, keys, before).await;
+        self.tell();
+    }
+
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
         let client = Arc::clone(&self.session.client);
         for _ in 0..READS_A_TURN {
@@ -160,6 +174,7 @@ impl Connection {
                     Err(_) => return Poll::Ready(Next::Close),
                     Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
                     Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                    Ok(Stop::Fetching) => return Poll::Ready(Next::Fetch),
                     Ok(Stop::Waiting) => continue,
                     Ok(Stop::Exhausted | Stop::OutputHigh | Stop::Closing) => {}
                 }
@@ -193,6 +208,7 @@ impl Connection {
                             Err(_) => return Poll::Ready(Next::Close),
                             Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
                             Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                            Ok(Stop::Fetching) => return Poll::Ready(Next::Fetch),
                             Ok(_) => {}
                         }
                     }
@@ -383,6 +399,7 @@ impl Connection {
                     return Ok(Some(Stop::Closing));
                 }
             };
+            let decoder_keys = decoder.spans().len();
             decoder.clear();
             turn.clock = verdict.1;
             if out.has_overflowed() {
@@ -398,6 +415,10 @@ impl Connection {
                 Verdict::Done => turn.consumed += length,
                 Verdict::Paused(ms) => return Ok(Some(Stop::Paused(ms))),
                 Verdict::Busy => return Ok(Some(Stop::Yield)),
+                Verdict::Fetching => {
+                    self.session.wanted_keys = decoder_keys;
+                    return Ok(Some(Stop::Fetching));
+                }
             }
             if self.session.closing {
                 return Ok(Some(Stop::Closing));
@@ -419,6 +440,15 @@ impl Connection {
         out: &mut Out,
         tally: &crate::metrics::tally::Tally,
     ) -> io::Result<()> {
+        // Whoever reads this may rely on it.
+        if self.node.cache.commit().is_err() {
+            tracing::error!(
+                client = self.session.client.id,
+                "the disk tier's journal can neither be written nor be invalidated: closed without an answer"
+            );
+            out.clear();
+            return Err(io::ErrorKind::Other.into());
+        }
         if out.is_empty() {
             return Ok(());
         }
@@ -512,8 +542,13 @@ impl Connection {
                 let cache = &self.node.cache;
                 let now = now();
                 let database = wait.database;
-                let is_done = crate::command::step_keys(&mut wait, |cursor, wanted, show| {
-                    cache.scan(database, cursor, wanted, now, show)
+                let fetched = std::mem::take(&mut self.session.fetched);
+                let wanted = &mut self.session.wanted;
+                let is_done = crate::command::step_keys(&mut wait, |cursor, count, show| {
+                    let (next, waits) = cache.scan(database, cursor, count, now, &fetched, show);
+                    let has_to_wait = !waits.is_empty();
+                    *wanted = waits;
+                    (next, has_to_wait)
                 });
                 if wait.found.has_overflowed() {
                     scratch.tally.clients_closed_for_buffers.add(1);
@@ -522,7 +557,8 @@ impl Connection {
                 if !is_done {
                     self.session.wait = Some(Wait::Keys(wait));
                     self.tell();
-                    return Some(Next::Yield);
+                    let waits = !self.session.wanted.is_empty();
+                    return Some(if waits { Next::Fetch } else { Next::Yield });
                 }
                 if self.session.wait_is_silent {
                     return None;

@@ -14,6 +14,7 @@ use super::lingering::Lingering;
 use super::pause::Pause;
 use super::settings::Settings;
 use super::slowlog::SlowLog;
+use super::storage::{DiskState, Storage};
 use crate::config::Config;
 use crate::metrics::tally::{Counter, Tally};
 
@@ -22,6 +23,8 @@ use crate::metrics::tally::{Counter, Tally};
 pub struct Node {
     /// The engine.
     pub cache: Cache,
+    /// How its disk tier was found.
+    pub disk: DiskState,
     /// What may change while we run.
     pub settings: Settings,
     /// What may not.
@@ -65,17 +68,11 @@ pub struct Node {
 impl Node {
     /// The shared state of an agent with this configuration.
     #[must_use]
-    pub fn new(config: Config, max_clients: u32) -> Self {
+    pub fn new(config: Config, max_clients: u32, storage: Storage) -> Self {
         let workers = usize::from(config.workers.max(1));
-        let cache = Cache::new(larder_cache::Config {
-            memory: config.memory as usize,
-            databases: config.databases,
-            // Alone, one lock costs least and evicts best; several workers need enough locks not to meet.
-            shards: if workers == 1 { 1 } else { workers * SHARDS_A_WORKER },
-            policy: super::settings::engine_policy(config.maxmemory_policy),
-        });
         Self {
-            cache,
+            cache: storage.cache,
+            disk: storage.disk,
             settings: Settings::new(&config, max_clients),
             clients: Clients::default(),
             lingering: Lingering::default(),
@@ -209,8 +206,6 @@ const ARGUMENTS_MAX: usize = 1 << 20;
 const REPLY_SHARE_MIN: usize = 8;
 /// Buffers of open connections may take this part of the limit, however much lingers.
 const OPEN_SHARE_MIN: usize = 4;
-/// Locks for each of several workers.
-const SHARDS_A_WORKER: usize = 16;
 
 fn random_hex(digits: usize) -> String {
     let mut text = String::with_capacity(digits + 16);

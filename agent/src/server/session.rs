@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_cache::{Actor, Cursor, Database};
+use larder_cache::{Actor, Cursor, Database, Fetches, Wanted};
 
 use super::clients::Client;
 use super::transaction::{Transaction, Watching};
@@ -75,6 +75,12 @@ pub struct Session {
     pub wait: Option<Wait>,
     /// and whether its reply is not wanted.
     pub wait_is_silent: bool,
+    /// What has to be fetched from disk before the next command can be answered,
+    pub wanted: Wanted,
+    /// how many keys that command has,
+    pub wanted_keys: usize,
+    /// and what was fetched.
+    pub fetched: Fetches,
 }
 
 impl Session {
@@ -94,6 +100,9 @@ impl Session {
             watching: None,
             wait: None,
             wait_is_silent: false,
+            wanted: Wanted::default(),
+            wanted_keys: 0,
+            fetched: Fetches::default(),
         }
     }
 
@@ -106,6 +115,6 @@ impl Session {
             Some(Wait::Keys(keys)) => keys.found.len(),
             _ => 0,
         };
-        transaction + watching + wait
+        transaction + watching + wait + self.fetched.bytes()
     }
 }

@@ -16,6 +16,22 @@ pub struct Fetches {
     pub(crate) is_last: bool,
 }
 
+impl Fetches {
+    /// Bytes that were fetched.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let bytes = |fetched: &Fetched| if let Fetched::Bytes(bytes) = fetched { bytes.len() } else { 0 };
+        self.segments.iter().map(|(_, fetched)| bytes(fetched)).sum()
+    }
+
+    /// Whether nothing was fetched.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tries == 0
+    }
+}
+
 /// Segments that a command wants to be fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted(pub(crate) Vec<u64>);

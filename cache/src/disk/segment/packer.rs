@@ -65,10 +65,6 @@ impl Packer {
         self.places.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
     /// Heap bytes held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.data.capacity() + self.places.capacity() * PLACE

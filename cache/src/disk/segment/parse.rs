@@ -95,6 +95,7 @@ impl Segment {
     }
 
     /// How many entries there are.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn count(&self) -> u16 {
         self.count
     }
