@@ -44,7 +44,8 @@ pub struct Config {
     pub memory: usize,
     /// Databases that can be selected, at least one.
     pub databases: Database,
-    /// Parts with a lock each, rounded up to a power of two: one serves a single thread best.
+    /// Parts with a lock each, rounded up to a power of two: one serves a single thread best. Over a directory that was used
+    /// before there are as many as there were.
     pub shards: usize,
     /// What may be evicted.
     pub policy: Policy,
@@ -53,6 +54,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { memory: 64 << 20, databases: 16, shards: 1, policy: Policy::AllKeys }
+    }
+}
+
+impl Config {
+    fn shard_count(&self) -> usize {
+        let needed = self.memory.max(MEMORY_MIN).div_ceil(SHARD_BYTES_MAX);
+        self.shards.max(needed).next_power_of_two()
     }
 }
 
@@ -115,8 +123,7 @@ impl Cache {
     /// Makes an empty cache whose keys are hashed with a seed and whose databases stand for what is known of them.
     fn seeded(config: Config, seed: Seed, roots: &Roots) -> Self {
         let memory = config.memory.max(MEMORY_MIN);
-        let needed = memory.div_ceil(SHARD_BYTES_MAX);
-        let count = config.shards.max(needed).next_power_of_two();
+        let count = config.shard_count();
         let geometry = Geometry::for_budget(memory / count);
         let validity = Arc::<Validity>::default();
         let shard = || Shard::new(seed, geometry, config.policy, Arc::clone(&validity), (count, memory));

@@ -127,6 +127,12 @@ impl Journal {
         self.header.seed
     }
 
+    /// How many parts keys are divided among.
+    #[must_use]
+    pub fn parts(&self) -> u16 {
+        self.header.parts
+    }
+
     /// The store's: what it holds of another is nothing that this journal knows of.
     #[must_use]
     pub fn incarnation(&self) -> u64 {

@@ -66,7 +66,7 @@ pub struct Facts {
     pub tags: Tags,
     /// How often it was read since it last moved, counted up to three.
     pub reads: u8,
-    /// Whether it lies on disk only.
+    /// Whether a copy of it lies on disk, and not only on its way there.
     pub is_on_disk: bool,
 }
 
@@ -446,13 +446,14 @@ impl<'c> Section<'c> {
         // Of what was in a database before it was emptied nothing is known.
         let (now, is_later) = (self.now, key.incarnation >= u32::from(self.cache.databases()));
         let shard = self.shard(key);
+        let is_on_disk = shard.is_sealed(key);
         let entry = shard.peek(key, now).map(|view| Facts {
             value_bytes: view.value.len(),
             bytes: view.bytes(),
             deadline: view.deadline,
             tags: view.tags(),
             reads: view.reads(),
-            is_on_disk: view.is_on_disk(),
+            is_on_disk,
         });
         let tags = entry.as_ref().map(|facts| facts.tags.clone()).unwrap_or_default();
         Why {

@@ -560,6 +560,9 @@ impl Shard {
     /// Deletes an entry; false if there was none.
     pub(crate) fn remove(&mut self, key: &Key<'_>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
+        if is_on_disk(location) && self.is_invalidated(key, location, now) {
+            return false;
+        }
         self.stats.deletions += 1;
         self.changed |= self.history.left(key.hash, Departure::Deleted, now);
         self.erase(key.hash, location);

@@ -425,11 +425,13 @@ impl Tier {
         if cfg!(feature = "mutant-no-controls") {
             return;
         }
-        let Record::Control { incarnation, .. } = *record else { return };
+        let Record::Control { incarnation, hash, .. } = *record else { return };
         self.has_controls.store(true, Ordering::Relaxed);
         if record.fits() && !has_tags {
             self.journal.append(record);
         } else {
+            // What was said before is not true any more.
+            self.control_gone(incarnation, hash);
             self.start_cold(incarnation);
         }
     }

@@ -104,10 +104,12 @@ impl Subject {
         self.tending.abort();
         let _ = self.tending.await;
         let sealed = self.cache.seal(true, Duration::from_secs(60)).await;
-        println!("{sealed:?} {:?} {:?}", self.cache.stats(), self.cache.disk_figures());
         assert!(sealed.is_complete);
     }
 }
+
+/// Keys from this number on are appended to, and carry no tags.
+const CONTROLS_FROM: u64 = 20_000;
 
 fn value_of(number: u64, version: u64) -> Vec<u8> {
     let mut value = format!("{number}:{version}:").into_bytes();
@@ -148,7 +150,6 @@ async fn four_times_memory_is_read_back_and_found_again() {
     let mut found = 0;
     for number in 0..count {
         let value = subject.get(format!("key:{number}").as_bytes()).await;
-        if value.is_none() { print!("{} ", value_of(number, 0).len()); }
         found += u64::from(value == Some(value_of(number, 0)));
     }
     assert_eq!(found, count - missed);
@@ -170,17 +171,18 @@ async fn changes(shards: usize, seed: u64) {
         state ^= state << 17;
         (state >> 11) % bound
     };
-    // The version that may be found, if any: all others are gone for good.
-    let mut truth: BTreeMap<u64, u64> = BTreeMap::new();
+    // The value that may be found, if any, and whether it carries a tag: all others are gone for good.
+    let mut truth: BTreeMap<u64, (Vec<u8>, bool)> = BTreeMap::new();
     let mut version = 0;
-    for cycle in 0..8 {
+    for cycle in 0..12 {
         let (subject, warmth) = Subject::open(directory.path(), shards).await;
         if cycle > 0 {
             assert_eq!(warmth.cold, None, "cycle {cycle}");
         }
         let (mut hits, mut reads) = (0, 0);
         for _ in 0..30_000 {
-            let number = below(20_000);
+            let number = below(30_000) % (CONTROLS_FROM + 5000);
+            let is_control = number >= CONTROLS_FROM;
             let name = format!("{}:{number}", number % 8);
             let name = name.as_bytes();
             match below(100) {
@@ -188,51 +190,59 @@ async fn changes(shards: usize, seed: u64) {
                     reads += 1;
                     if let Some(value) = subject.get(name).await {
                         hits += 1;
-                        let known = truth.get(&number);
-                        assert_eq!(
-                            Some(value),
-                            known.map(|version| value_of(number, *version)),
-                            "cycle {cycle}, {number}"
-                        );
+                        assert_eq!(Some(&value), truth.get(&number).map(|(value, _)| value), "cycle {cycle}, {number}");
                     }
                 }
                 45..80 => {
                     version += 1;
                     let mut tags = Tags::default();
-                    tags.add(format!("tag{}", number % 40).as_bytes()).expect("a tag");
+                    if !is_control {
+                        tags.add(format!("tag{}", number % 40).as_bytes()).expect("a tag");
+                    }
                     subject.set(name, &value_of(number, version), Deadline::None, &tags).await;
-                    truth.insert(number, version);
+                    truth.insert(number, (value_of(number, version), !is_control));
                 }
                 80..90 => {
                     let there = subject.with(name, true, |section, key| section.remove(key)).await;
                     assert!(!there || truth.contains_key(&number));
                     truth.remove(&number);
                 }
-                90..93 => {
+                90 => {
                     let at = Millis(now().0 + 1);
                     subject.with(name, true, |section, key| section.set_deadline(key, Some(at))).await;
                     truth.remove(&number);
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                93..97 => {
-                    subject
+                91..97 => {
+                    // One that carries tags would make its whole database start cold after a kill.
+                    let number = number % 5000 + CONTROLS_FROM;
+                    let name = format!("{}:{number}", number % 8);
+                    let name = name.as_bytes();
+                    let made = subject
                         .with(name, true, |section, key| {
-                            section.edit(key, 40_000, |value| value.extend_from_slice(b"!")).expect("room");
+                            section.governs(true);
+                            let mut made = Vec::new();
+                            section
+                                .edit(key, 40_000, |value| {
+                                    value.extend_from_slice(b"!");
+                                    made = value.to_vec();
+                                })
+                                .expect("room");
+                            made
                         })
                         .await;
-                    // Nobody knows how long it is now.
-                    subject.with(name, true, |section, key| section.remove(key)).await;
-                    truth.remove(&number);
+                    let tagged = made.len() > 1 && truth.get(&number).is_some_and(|(_, tagged)| *tagged);
+                    truth.insert(number, (made, tagged));
                 }
-                97 => {
+                97 if below(20) == 0 => {
                     let mut section = subject.cache.section_over_all(now());
                     let tag = below(40);
                     section.purge(0, Purge::Tag(format!("tag{tag}").as_bytes()));
                     drop(section);
                     subject.cache.commit().expect("a journal");
-                    truth.retain(|number, _| number % 40 != tag);
+                    truth.retain(|number, (_, tagged)| !*tagged || number % 40 != tag);
                 }
-                98 if below(20) == 0 => {
+                98 if below(200) == 0 => {
                     let mut section = subject.cache.section_over_all(now());
                     let prefix = below(8);
                     section.purge(0, Purge::Prefix(format!("{prefix}:").as_bytes()));
@@ -240,7 +250,7 @@ async fn changes(shards: usize, seed: u64) {
                     subject.cache.commit().expect("a journal");
                     truth.retain(|number, _| number % 8 != prefix);
                 }
-                99 if below(200) == 0 => {
+                99 if below(1000) == 0 => {
                     subject.cache.section_over_all(now()).flush(0);
                     subject.cache.commit().expect("a journal");
                     truth.clear();

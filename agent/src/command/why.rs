@@ -54,7 +54,7 @@ pub(super) fn why(call: &mut Call<'_, '_, '_>) -> Result {
     match &why.entry {
         Some(entry) => fields.extend([
             ("state", Field::Text("present")),
-            ("tier", Field::Text("memory")),
+            ("tier", Field::Text(if entry.is_on_disk { "disk" } else { "memory" })),
             ("value_bytes", Field::Number(entry.value_bytes as i64)),
             ("bytes", Field::Number(entry.bytes as i64)),
             ("ttl_ms", number(entry.deadline.map(|at| at.0.saturating_sub(now.0) as i64))),

@@ -115,6 +115,7 @@ async fn open(
         journal::OpenOptions {
             max_bytes: share.clamp(*JOURNAL_BYTES.start(), *JOURNAL_BYTES.end()),
             databases: config.databases.max(1),
+            parts: u16::try_from(config.shard_count()).unwrap_or(u16::MAX),
             sealer: keys.clone().map(|keys| Arc::new(JournalSealer(keys)) as Arc<dyn Sealer>),
         },
     )?;
@@ -134,6 +135,8 @@ async fn open(
     };
     let wipes = StoreOptions { wipe: cold.is_some(), ..reopening.options() };
     let store = Arc::new(Store::open(wipes).await?);
+    // Segments hold entries of one shard each.
+    let config = &Config { shards: usize::from(journal.parts()).max(1), ..*config };
     let mut cache = Cache::seeded(*config, crate::key::Seed::from_bytes(journal.seed()), &state.roots);
     state.segments.sort_unstable_by_key(|segment| segment.number);
     let footprint = |segment: &journal::Segment| u64::from(segment.bytes);
@@ -270,7 +273,7 @@ impl Cache {
         }
     }
 
-    /// The shard of all entries of a segment; none if there are several, as when their number has changed since.
+    /// The shard of all entries of a segment; none if there are several, as when memory has grown so much that more are needed.
     fn shard_of_all(&self, segment: &Segment) -> Option<usize> {
         let shard_of = |entry: Entry<'_>| {
             self.seed.hash(entry.incarnation, entry.key) as usize & (self.shards.len() - 1)

@@ -33,6 +33,8 @@ pub(super) struct Header {
     pub(super) chain: u32,
     /// Whether names and values are sealed.
     pub(super) is_sealed: bool,
+    /// How many parts keys are divided among, each with segments of its own, for as long as the directory lives.
+    pub(super) parts: u16,
 }
 
 impl Header {
@@ -41,6 +43,7 @@ impl Header {
         block[..8].copy_from_slice(&MAGIC);
         block[8..12].copy_from_slice(&VERSION.to_le_bytes());
         block[12] = u8::from(self.is_sealed);
+        block[14..16].copy_from_slice(&self.parts.to_le_bytes());
         block[16..32].copy_from_slice(&self.boot);
         block[32..48].copy_from_slice(&self.seed);
         block[48..56].copy_from_slice(&self.incarnation.to_le_bytes());
@@ -72,6 +75,7 @@ impl Header {
             incarnation: u64::from_le_bytes(field(block, 48)),
             chain: u32::from_le_bytes(field(block, 56)),
             is_sealed: block[12] != 0,
+            parts: u16::from_le_bytes(field(block, 14)),
         };
         Ok((header, length))
     }

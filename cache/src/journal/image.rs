@@ -7,7 +7,7 @@ use super::sealer::Secrecy;
 use super::state::State;
 
 const HEADER: Header =
-    Header { boot: [1; 16], seed: [2; 16], incarnation: 3, chain: 0x1234_5678, is_sealed: false };
+    Header { boot: [1; 16], seed: [2; 16], incarnation: 3, chain: 0x1234_5678, is_sealed: false, parts: 0 };
 
 /// A file of frames of these kinds and bodies, with everything about them that is checked, followed by `room` zeros; and
 /// where each frame ends, the first being where the header does. A body that is too long is left out.

@@ -35,13 +35,15 @@ pub struct OpenOptions {
     pub max_bytes: u64,
     /// How many databases there are. Each has an incarnation from the beginning; one that was not there before gets a fresh one.
     pub databases: u16,
+    /// How many parts keys are divided among where the journal is begun.
+    pub parts: u16,
     /// Seals names and control values, if given.
     pub sealer: Option<Arc<dyn Sealer>>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { max_bytes: 256 << 20, databases: 16, sealer: None }
+        Self { max_bytes: 256 << 20, databases: 16, parts: 1, sealer: None }
     }
 }
 
@@ -99,7 +101,7 @@ impl Journal {
                     roots.apply(&Record::Database { number, incarnation });
                 }
                 let begin = || {
-                    let header = fresh_header(boot, secrecy.sealer.is_some())?;
+                    let header = fresh_header(boot, secrecy.sealer.is_some(), options.parts)?;
                     let mut log = Log::create(&*io, &path_new, &header, max)?;
                     write_roots(&*io, &mut log, &roots, FIRST_SEQUENCE)?;
                     io.rename(&path_new, &path)?;
@@ -165,7 +167,7 @@ fn give_up(io: &dyn Io, path: &Path, error: io::Error) -> OpenError {
     }
 }
 
-fn fresh_header(boot: [u8; 16], is_sealed: bool) -> io::Result<Header> {
+fn fresh_header(boot: [u8; 16], is_sealed: bool, parts: u16) -> io::Result<Header> {
     let mut random = [0; 28];
     let mut filled = 0;
     while filled < random.len() {
@@ -175,5 +177,5 @@ fn fresh_header(boot: [u8; 16], is_sealed: bool) -> io::Result<Header> {
     seed.copy_from_slice(&random[..16]);
     let word = |at: usize| random[at..at + 4].iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
     let incarnation = u64::from(word(16)) << 32 | u64::from(word(20));
-    Ok(Header { boot, seed, incarnation, chain: word(24), is_sealed })
+    Ok(Header { boot, seed, incarnation, chain: word(24), is_sealed, parts })
 }

@@ -1,7 +1,7 @@
 //! What a start finds on disk, entered into the index again.
 
 use super::Shard;
-use super::disk::{check_of, is_on_disk, location_of};
+use super::disk::{check_of, is_on_disk, location_of, slot_of};
 use crate::clock::Millis;
 use crate::disk::segment::entry::Entry;
 use crate::disk::segment::parse::Segment;
@@ -37,7 +37,7 @@ impl Shard {
             let bit = known.dead.get(usize::from(place / 8)).is_some_and(|byte| byte >> (place % 8) & 1 == 1);
             let may_count = !bit && entry.incarnation == incarnation && counts(hash, &entry);
             if may_count {
-                self.forget_copy(hash, incarnation);
+                self.give_up_older(hash, incarnation);
             }
             let Some(disk) = &mut self.disk else { return entered };
             let slot = if may_count {
@@ -69,17 +69,29 @@ impl Shard {
         entered
     }
 
-    /// Forgets an older copy of an entry that is about to be entered.
-    fn forget_copy(&mut self, hash: u64, incarnation: u32) {
+    /// Where an entry that was entered lies on disk.
+    fn entered(&self, hash: u64, incarnation: u32) -> Option<u32> {
         let holds = |location| is_on_disk(location) && self.holds_on_disk(location, hash, incarnation);
-        if let Some(location) = self.index.find(index_hash(hash), holds) {
-            self.drop_entry(hash, location);
+        self.index.find(index_hash(hash), holds)
+    }
+
+    /// Gives up the segment in which an older copy of an entry lies that is about to be entered: it was being cleared when the
+    /// last process ended. The copy alone cannot be given up in words that would not reach the newer one as well.
+    fn give_up_older(&mut self, hash: u64, incarnation: u32) {
+        let Some(location) = self.entered(hash, incarnation) else { return };
+        let Some(disk) = &self.disk else { return };
+        if let Some(number) = disk.ledger.segment(disk.ledger.slot(slot_of(location))).map(|row| row.number) {
+            self.lose(number);
         }
+        self.find_on_disk(hash, location, Millis(0), true);
     }
 
     /// Puts an entry that governs others back as the journal says it was.
     pub(crate) fn restore(&mut self, key: &Key<'_>, value: &[u8], deadline: Option<Millis>, now: Millis) {
-        self.forget_copy(key.hash, key.incarnation);
+        // What the journal says counts, and a copy on disk may be as old as it likes.
+        if let Some(location) = self.entered(key.hash, key.incarnation) {
+            self.erase(key.hash, location);
+        }
         let deadline = deadline.map_or(Deadline::None, Deadline::At);
         let written = super::Written { by: 0, is_control: true };
         let value = bytes::Bytes::copy_from_slice(value);

@@ -289,23 +289,28 @@ impl Shard {
 
     /// Drops an entry that may lie on disk, so that no copy there counts any more.
     pub(super) fn erase(&mut self, hash: u64, location: u32) {
-        if let Some(disk) = &self.disk {
-            let (is_copied, is_control, incarnation) = if is_on_disk(location) {
-                let slot = disk.ledger.slot(slot_of(location));
-                let incarnation = disk.ledger.row(slot.row()).map(|row| row.incarnation);
-                (true, slot.is_control(), incarnation)
-            } else {
-                let record = self.log.record(location);
-                (record.link().is_some(), record.is_control(), Some(record.incarnation()))
-            };
-            if is_copied {
-                disk.tier.gone(hash);
-            }
-            if let Some(incarnation) = incarnation.filter(|_| is_control) {
-                disk.tier.control_gone(incarnation, hash);
-            }
+        if let Some(disk) = &self.disk
+            && (is_on_disk(location) || self.log.record(location).link().is_some())
+        {
+            disk.tier.gone(hash);
         }
+        self.tell_control_gone(hash, location);
         self.drop_entry(hash, location);
+    }
+
+    /// Tells the journal of an entry that is dropped, if it governs others.
+    pub(super) fn tell_control_gone(&self, hash: u64, location: u32) {
+        let Some(disk) = &self.disk else { return };
+        let (is_control, incarnation) = if is_on_disk(location) {
+            let slot = disk.ledger.slot(slot_of(location));
+            (slot.is_control(), disk.ledger.row(slot.row()).map(|row| row.incarnation))
+        } else {
+            let record = self.log.record(location);
+            (record.is_control(), Some(record.incarnation()))
+        };
+        if let Some(incarnation) = incarnation.filter(|_| is_control) {
+            disk.tier.control_gone(incarnation, hash);
+        }
     }
 
     /// Removes the slot of an entry from the index and from its segment; returns its incarnation and whether it expires.
@@ -441,6 +446,21 @@ impl Shard {
             return true;
         }
         self.look(key, location, now) == Look::Here
+    }
+
+    /// Whether a copy of a key's entry lies in a sealed segment.
+    pub(crate) fn is_sealed(&self, key: &Key<'_>) -> bool {
+        let Some(disk) = &self.disk else { return false };
+        let Some(location) = self.entry(key.hash, key.incarnation, key.bytes) else { return false };
+        let slot = if is_on_disk(location) { Some(slot_of(location)) } else { self.log.record(location).link() };
+        let row = slot.and_then(|slot| disk.ledger.segment(disk.ledger.slot(slot)));
+        row.is_some_and(|row| row.state == State::Sealed)
+    }
+
+    /// Whether an invalidation has reached an entry on disk, as far as can be told at once; if so, it is dropped.
+    #[cold]
+    pub(super) fn is_invalidated(&mut self, key: &Key<'_>, location: u32, now: Millis) -> bool {
+        !self.is_unquestioned(location) && self.look(key, location, now) == Look::None
     }
 
     /// Whether no invalidation is newer than what is known of an entry on disk.

@@ -64,6 +64,7 @@ impl Shard {
     pub(super) fn drop_invalidated(&mut self, hash: u64, location: u32, sequence: u64, now: Millis) {
         self.stats.invalidated += 1;
         self.changed |= self.history.left(hash, Departure::Invalidated(sequence), now);
+        self.tell_control_gone(hash, location);
         self.drop_entry(hash, location);
     }
 

@@ -161,7 +161,10 @@ impl Versions {
         let names: Vec<String> = (0..KEYS).map(|key| format!("v{number}:{group}:{key}")).collect();
         let command: Vec<&str> = ["MGET"].into_iter().chain(names.iter().map(String::as_str)).collect();
         let values = self.ask(client, life, group, words(&command))?;
-        let epoch = self.groups[group].epoch;
+        // What the source holds is of the number's present use; a raise that was not answered may not have happened.
+        let group_now = &self.groups[group];
+        let present = group_now.possible.iter().find(|&&(possible, _)| possible == number);
+        let epoch = present.map_or(group_now.epoch, |&(_, epoch)| epoch);
         for (name, value) in names.iter().zip(values.items().unwrap_or_default()) {
             self.findings.tally.reads += 1;
             if value.is_null() {
