@@ -27,6 +27,8 @@ impl Actor {
 
 /// Rows that share a place; the oldest gives way.
 const WAYS: usize = 8;
+/// Misses of one key by one connection that are remembered.
+const MISSES_OF_ONE: usize = 2;
 /// Places to begin with.
 const PLACES_MIN: usize = 16;
 /// Rows of all shards together.
@@ -96,6 +98,13 @@ impl Fills {
         let mut grew = self.rows.is_empty();
         if grew {
             self.rows.resize(PLACES_MIN * WAYS, Row::default());
+        }
+        // Who asks again and again for what is not there does not push out others' misses; a fill is matched with the oldest.
+        let again = |known: &&Row| {
+            known.hash == hash && known.connection == row.connection && is_open(known, row.at)
+        };
+        if self.place(hash).iter().filter(again).count() >= MISSES_OF_ONE {
+            return grew;
         }
         while !self.enter(row) {
             if self.rows.len() * 2 > self.rows_max {

@@ -96,7 +96,7 @@ pub(crate) struct Shard {
 }
 
 /// The book of misses takes at most this part of memory,
-const FILLS_SHARE: usize = 128;
+const FILLS_SHARE: usize = 32;
 /// and the history this.
 const HISTORY_SHARE: usize = 512;
 

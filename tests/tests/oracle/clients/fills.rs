@@ -101,6 +101,7 @@ impl Fills {
                 }
             }
         }
+        (0..KEYS).for_each(|key| self.findings.note(&name_of(key), "the agent ended"));
         for (floor, purges) in self.floor.iter_mut().zip(purges) {
             *floor = purges.into_iter().map(|(_, version)| version).max().unwrap_or(0).max(*floor);
         }
