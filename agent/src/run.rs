@@ -232,7 +232,8 @@ async fn seal(node: &Node, begun: Instant) {
     let took_ms = begun.elapsed().as_millis() as u64;
     if node.config.seal && !sealed.is_complete {
         tracing::warn!(
-            entries = sealed.entries, took_ms,
+            entries = sealed.entries,
+            took_ms,
             "not all of memory was written to disk: the rest is missed after the next start; give more time with \
              --drain-timeout"
         );

@@ -10,8 +10,8 @@ pub(crate) mod tend;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::clock::{Millis, boot_nanos};
 use crate::budget::Budget;
+use crate::clock::{Millis, boot_nanos};
 use crate::databases::Databases;
 use crate::held::{Guarded, Held};
 use crate::journal::{Record, Roots, What};
@@ -131,7 +131,8 @@ impl Cache {
         let cache = Self {
             shards,
             databases: Databases::standing_for(
-                (0..config.databases.max(1)).map(|number| roots.databases.get(&number).copied().unwrap_or_default()),
+                (0..config.databases.max(1))
+                    .map(|number| roots.databases.get(&number).copied().unwrap_or_default()),
                 roots.next_incarnation,
             ),
             validity,

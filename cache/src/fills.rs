@@ -100,9 +100,8 @@ impl Fills {
             self.rows.resize(PLACES_MIN * WAYS, Row::default());
         }
         // Who asks again and again for what is not there does not push out others' misses; a fill is matched with the oldest.
-        let again = |known: &&Row| {
-            known.hash == hash && known.connection == row.connection && is_open(known, row.at)
-        };
+        let again =
+            |known: &&Row| known.hash == hash && known.connection == row.connection && is_open(known, row.at);
         if self.place(hash).iter().filter(again).count() >= MISSES_OF_ONE {
             return grew;
         }

@@ -32,7 +32,7 @@ pub(crate) enum State {
 pub(crate) struct Row {
     /// Its number in the store, never used twice; zero while it is open.
     pub(crate) number: u64,
-    /// How many bytes were written to the store before it.
+    /// How many bytes had been written to files when it was there.
     pub(crate) position: u64,
     /// The database that all its entries belong to.
     pub(crate) incarnation: u32,
@@ -239,17 +239,17 @@ impl Ledger {
         self.slots.touch(number)
     }
 
-    /// Notes that a segment is finished and has a number, greater than all before it, and where it will be written.
-    pub(crate) fn finish(&mut self, row: u32, number: u64, position: u64) {
+    /// Notes that a segment is finished and has a number, greater than all before it.
+    pub(crate) fn finish(&mut self, row: u32, number: u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Open) else { return };
-        (segment.state, segment.number, segment.position) = (State::Flying, number, position);
+        (segment.state, segment.number) = (State::Flying, number);
         self.order.push_back(row);
     }
 
-    /// Notes that a segment is on disk now, and takes so many bytes there.
-    pub(crate) fn seal(&mut self, row: u32, bytes: u32) {
+    /// Notes that a segment is on disk now, takes so many bytes there, and how many were written until now.
+    pub(crate) fn seal(&mut self, row: u32, bytes: u32, position: u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Flying) else { return };
-        (segment.state, segment.bytes) = (State::Sealed, bytes);
+        (segment.state, segment.bytes, segment.position) = (State::Sealed, bytes, position);
         self.sealed_bytes += u64::from(bytes);
     }
 
@@ -286,7 +286,8 @@ impl Ledger {
     /// Gives up all segments of a database. Calls `each` with the number of every finished one.
     pub(crate) fn give_up_all_of(&mut self, incarnation: u32, mut each: impl FnMut(u64)) {
         let rows = std::mem::take(&mut self.rows);
-        self.order.retain(|&row| rows[row as usize].as_ref().is_some_and(|row| row.incarnation != incarnation));
+        self.order
+            .retain(|&row| rows[row as usize].as_ref().is_some_and(|row| row.incarnation != incarnation));
         self.rows = rows;
         for row in 0..self.rows.len() as u32 {
             if let Some(segment) = self.row(row).filter(|row| row.incarnation == incarnation) {
@@ -411,8 +412,8 @@ mod tests {
                     Step::Seal(n) if !open.is_empty() => {
                         let (row, _) = open.swap_remove(n % open.len());
                         numbers += 1;
-                        ledger.finish(row, numbers, 0);
-                        ledger.seal(row, 16_384);
+                        ledger.finish(row, numbers);
+                        ledger.seal(row, 16_384, 0);
                         prop_assert_eq!(ledger.find(numbers), Some(row));
                         sealed.push(row);
                     }

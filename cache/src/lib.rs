@@ -58,9 +58,9 @@ pub use shard::history::{Arrival, Departure};
 pub use stats::Stats;
 pub use stay::Stay;
 pub use tags::{TAG_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX, TagError, Tags};
-pub use validity::{Invalidation, Purge};
 pub use tier::LATENCY_BOUNDS_US;
 pub use tier::options::{DiskError, DiskOptions, Warmth};
+pub use validity::{Invalidation, Purge};
 pub use value::{Deadline, NewTags, NewValue, Value, View};
 pub use watch::Watch;
 

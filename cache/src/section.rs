@@ -135,7 +135,14 @@ impl<'c> Section<'c> {
         if cache.databases.incarnation(key.database) != key.incarnation {
             return Err(Moved);
         }
-        Ok(Self { cache, guards: Guards::One(held), now, remembers_reads: true, actor: Actor::NOBODY, governs: false })
+        Ok(Self {
+            cache,
+            guards: Guards::One(held),
+            now,
+            remembers_reads: true,
+            actor: Actor::NOBODY,
+            governs: false,
+        })
     }
 
     /// Ends the section and hands over its lock, if it has a single one.

@@ -186,7 +186,7 @@ impl Shard {
     }
 
     /// The same in the midst of a section.
-        pub(crate) fn publish_used(&mut self, budget: &Budget) {
+    pub(crate) fn publish_used(&mut self, budget: &Budget) {
         let used = self.used();
         budget.change(self.published, used);
         self.published = used;

@@ -22,8 +22,8 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::clock::boot_nanos;
-use crate::disk::segment::packer::Packer;
 use crate::disk::keys::Keys;
+use crate::disk::segment::packer::Packer;
 use crate::disk::store::{Store, StoreOptions};
 use crate::journal::{CompactionFailed, Journal, Record};
 pub(crate) use outgoing::Flight;
@@ -53,6 +53,8 @@ pub(crate) struct Tier {
     /// The number that the next finished segment gets.
     next_number: AtomicU64,
     outgoing: Mutex<Outgoing>,
+    /// Bytes that were written to files before the store was opened.
+    written_before: AtomicU64,
     /// Segments that nothing is left of, to be removed from the store.
     doomed: Mutex<Vec<u64>>,
     /// Segments that the store took to make room.
@@ -216,7 +218,8 @@ impl Tier {
             budget,
             limits,
             next_number: AtomicU64::new(number),
-            outgoing: Mutex::new(Outgoing::starting_at(position)),
+            outgoing: Mutex::default(),
+            written_before: AtomicU64::new(position),
             doomed: Mutex::default(),
             lost,
             reopening,
@@ -248,10 +251,14 @@ impl Tier {
 
     /// Opens the store anew, which has failed.
     pub(crate) async fn reopen(&self) {
+        let written = self.written();
         let Some(store) = self.exchange_store(None) else { return };
         self.set_down(true);
         match Arc::try_unwrap(store) {
-            Ok(store) => store.close().await,
+            Ok(store) => {
+                self.written_before.store(written, Ordering::Relaxed);
+                store.close().await;
+            }
             // Somebody still reads; its files are read then, and another round tries again.
             Err(store) => {
                 self.exchange_store(Some(store));
@@ -342,9 +349,11 @@ impl Tier {
         self.outgoing.lock().remove(number);
     }
 
-    /// Bytes of disk that all segments have taken, those on their way included.
-    pub(crate) fn position(&self) -> u64 {
-        self.outgoing.lock().position()
+    /// Bytes that were written to files up to now, with all that the store writes around segments, since the first segment
+    /// that was found at the start.
+    pub(crate) fn written(&self) -> u64 {
+        let now = self.store().map_or(0, |store| store.figures().bytes_written);
+        self.written_before.load(Ordering::Relaxed) + now
     }
 
     /// What is to be removed from the store, and what the store has taken by itself.
@@ -371,8 +380,8 @@ impl Tier {
         since == 0 || now < since + SLOWED_NANOS
     }
 
-    /// Takes a finished segment of a shard; returns its number and where it will be written.
-    pub(crate) fn send(&self, shard: usize, row: u32, packer: Packer) -> (u64, u64) {
+    /// Takes a finished segment of a shard; returns its number.
+    pub(crate) fn send(&self, shard: usize, row: u32, packer: Packer) -> u64 {
         let mut outgoing = self.outgoing.lock();
         // What a crash has left unsealed in the store has a number, too.
         let store = self.store();
@@ -383,10 +392,10 @@ impl Tier {
         }
         let bytes = packer.seal(number);
         let takes = store.map_or(bytes.len(), |store| store.footprint(bytes.len()));
-        let position = outgoing.push(number, shard, row, bytes, takes);
+        outgoing.push(number, shard, row, bytes, takes);
         drop(outgoing);
         self.work.notify_one();
-        (number, position)
+        number
     }
 
     /// The bytes of a segment that is on its way.

@@ -45,6 +45,15 @@ pub struct Invalidation {
     pub(crate) said_at: u64,
 }
 
+/// An invalidation as the journal was told of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    /// The one that it is about, or all.
+    pub(crate) incarnation: Option<u32>,
+    pub(crate) what: What<Box<[u8]>>,
+    pub(crate) record: Invalidation,
+}
+
 /// What an entry, or one that is about to be stored, is judged by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
@@ -133,16 +142,19 @@ impl Validity {
     }
 
     /// All that are kept and were said in the journal, with the database that each is about.
-    pub(crate) fn said(&self) -> Vec<(Option<u32>, What<Box<[u8]>>, Invalidation)> {
+    pub(crate) fn said(&self) -> Vec<Said> {
         let tables = self.tables.read();
         let mut said = Vec::new();
         for (&incarnation, scope) in &tables.scopes {
             let tags = scope.tags.iter().map(|(tag, record)| (What::Tag(tag.clone()), *record));
-            let prefixes = scope.prefixes.iter().map(|(prefix, record)| (What::Prefix(prefix.clone()), *record));
-            said.extend(tags.chain(prefixes).map(|(what, record)| (Some(incarnation), what, record)));
+            let prefixes =
+                scope.prefixes.iter().map(|(prefix, record)| (What::Prefix(prefix.clone()), *record));
+            let many = tags.chain(prefixes);
+            said.extend(many.map(|(what, record)| Said { incarnation: Some(incarnation), what, record }));
         }
-        said.extend(tables.everything.map(|record| (None, What::All, record)));
-        said.sort_unstable_by_key(|(_, _, record)| record.said_at);
+        let everything = |record| Said { incarnation: None, what: What::All, record };
+        said.extend(tables.everything.map(everything));
+        said.sort_unstable_by_key(|said| said.record.said_at);
         said
     }
 
@@ -325,11 +337,20 @@ mod tests {
         let validity = Validity::default();
         let long = [b'a'; 100];
         for length in 10..10 + PREFIX_LENGTHS_MAX {
-            assert!(matches!(validity.note(1, 0, Purge::Prefix(&long[..length]), (NOW, 0), |_, _, _| 0), Noted::Alone(_)));
+            assert!(matches!(
+                validity.note(1, 0, Purge::Prefix(&long[..length]), (NOW, 0), |_, _, _| 0),
+                Noted::Alone(_)
+            ));
         }
         let before = validity.latest().map_or(0, |latest| latest.ordinal);
         assert!(matches!(
-            validity.note(1, 0, Purge::Prefix(b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"), (NOW, 0), |_, _, _| 0),
+            validity.note(
+                1,
+                0,
+                Purge::Prefix(b"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+                (NOW, 0),
+                |_, _, _| 0
+            ),
             Noted::Alone(_)
         ));
         assert!(

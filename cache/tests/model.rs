@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder_cache::clock::Millis;
-use larder_cache::{Fetches, Cache, Config, Cursor, Deadline, NewTags, NewValue, Policy, Purge, Room, Tags};
+use larder_cache::{Cache, Config, Cursor, Deadline, Fetches, NewTags, NewValue, Policy, Purge, Room, Tags};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]

@@ -148,11 +148,10 @@ impl<'n> Peer<'n> {
         let (cache, database) = (&self.node.cache, wait.database);
         wait.found.set_limit(self.node.reply_limit());
         while !step_keys(&mut wait, |cursor, wanted, show| {
-            let (next, _) = cache.scan(database, cursor, wanted, now(), &larder_cache::Fetches::default(), show);
+            let (next, _) =
+                cache.scan(database, cursor, wanted, now(), &larder_cache::Fetches::default(), show);
             (next, false)
-        })
-        {
-        }
+        }) {}
         if self.session.wait_is_silent {
             return true;
         }

@@ -112,9 +112,8 @@ impl Storage {
 /// Whatever happens without the disk tier is not written down: no later start may believe what was.
 fn forget_journal(directory: &std::path::Path) -> anyhow::Result<()> {
     match std::fs::remove_file(directory.join(larder_cache::journal::NAME)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).context("the disk tier's journal cannot be removed, and would be believed by a later start")
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error)
+            .context("the disk tier's journal cannot be removed, and would be believed by a later start"),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,9 @@
 //! Opening a cache over a directory: whose it is, what its journal says, and what of it is served again.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::DirBuilder;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -62,9 +64,10 @@ fn take(directory: &Path) -> Result<OwnedFd, DiskError> {
     let failed = |error: std::io::Error| {
         DiskError::Store(format!("the directory {} cannot be used: {error}", directory.display()))
     };
-    std::fs::create_dir_all(directory).map_err(failed)?;
-    let lock = rustix::fs::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| failed(error.into()))?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let lock =
+        rustix::fs::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| failed(error.into()))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(DiskError::InUse(directory.to_owned())),
@@ -229,7 +232,8 @@ impl Cache {
     async fn adopt(&self, state: &State, store: &Arc<Store>, warmth: &mut Warmth) {
         let past = Past::of(state);
         let now = now();
-        let living: Vec<u32> = (0..self.databases()).map(|number| self.databases.incarnation(number)).collect();
+        let living: Vec<u32> =
+            (0..self.databases()).map(|number| self.databases.incarnation(number)).collect();
         let mut position = 0;
         let mut ahead = VecDeque::new();
         for (place, segment) in state.segments.iter().enumerate() {

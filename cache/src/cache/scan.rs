@@ -35,10 +35,16 @@ impl Cache {
         mut show: impl FnMut(&[u8]),
     ) -> (Cursor, Wanted) {
         let Some(tier) = &self.tier else {
-            let next = crate::section::scan(self.shards.len(), cursor, wanted, show, |number, from, wanted, show| {
-                let shard = Held::lock(&self.shards[number]);
-                shard.scan(self.databases.incarnation(database), from, wanted, now, show, |_, _| {})
-            });
+            let next = crate::section::scan(
+                self.shards.len(),
+                cursor,
+                wanted,
+                show,
+                |number, from, wanted, show| {
+                    let shard = Held::lock(&self.shards[number]);
+                    shard.scan(self.databases.incarnation(database), from, wanted, now, show, |_, _| {})
+                },
+            );
             return (next, Wanted::default());
         };
         let mut scan = cursor.0 >> PLACE_BITS & SCAN;
@@ -55,18 +61,19 @@ impl Cache {
         }
         let mut waits = None;
         let place = Cursor(cursor.0 & PLACE);
-        let next = crate::section::scan(self.shards.len(), place, wanted, show, |number, from, wanted, show| {
-            if waits.is_some() {
-                return Some(from);
-            }
-            let mut shard = Held::lock(&self.shards[number]);
-            shard.lend(&fetched.segments, fetched.is_last);
-            let incarnation = self.databases.incarnation(database);
-            let (next, waits_for) = shard.scan_everywhere(incarnation, from, wanted, now, last, show);
-            shard.forget_section();
-            waits = waits_for;
-            next
-        });
+        let next =
+            crate::section::scan(self.shards.len(), place, wanted, show, |number, from, wanted, show| {
+                if waits.is_some() {
+                    return Some(from);
+                }
+                let mut shard = Held::lock(&self.shards[number]);
+                shard.lend(&fetched.segments, fetched.is_last);
+                let incarnation = self.databases.incarnation(database);
+                let (next, waits_for) = shard.scan_everywhere(incarnation, from, wanted, now, last, show);
+                shard.forget_section();
+                waits = waits_for;
+                next
+            });
         // The beginning of the first shard looks like the end, and is passed only if there is something to wait for.
         if next == Cursor(0) && waits.is_none() {
             tier.scans.lock().end(scan);

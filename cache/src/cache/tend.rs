@@ -11,6 +11,7 @@ use crate::disk::store::{Refused, Store};
 use crate::held::{Guarded, Held};
 use crate::journal::{CompactionFailed, What};
 use crate::tier::{Flight, Tier};
+use crate::validity::Said;
 
 /// How long the task rests when nobody wakes it.
 const REST: Duration = Duration::from_millis(500);
@@ -90,7 +91,8 @@ impl Cache {
         let Some(store) = tier.store() else { return };
         let mut batch: Vec<Flight> = Vec::new();
         while let Some(flight) = tier.next_flight() {
-            self.make_space(tier, &store, flight.position + flight.takes as u64).await;
+            let in_flight: usize = batch.iter().map(|flight| flight.takes).sum();
+            self.make_space(tier, &store, in_flight + flight.takes).await;
             loop {
                 match store.write(flight.number, flight.bytes.clone()) {
                     Ok(()) => {
@@ -134,7 +136,7 @@ impl Cache {
         let mut shard = Held::lock(&self.shards[flight.shard]);
         if store.holds(flight.number) {
             tier.counts.segments_written.fetch_add(1, Relaxed);
-            if !shard.sealed(flight.row, flight.number, flight.takes as u32) {
+            if !shard.sealed(flight.row, flight.number, flight.takes as u32, tier.written()) {
                 store.remove(flight.number);
             }
         } else {
@@ -145,8 +147,9 @@ impl Cache {
         self.publish(&mut shard);
     }
 
-    /// Gives up the oldest segments until what lies before `end` is no further back than the store reaches.
-    async fn make_space(&self, tier: &Arc<Tier>, store: &Arc<Store>, end: u64) {
+    /// Gives up the oldest segments until none lies further back than the store reaches when so many bytes more are written.
+    async fn make_space(&self, tier: &Arc<Tier>, store: &Arc<Store>, more: usize) {
+        let end = tier.written() + more as u64;
         while let Some((shard, number)) = self.oldest_before(end.saturating_sub(tier.limits.capacity)) {
             let is_vacant = Held::lock(&self.shards[shard]).is_vacant(number);
             let segment = if is_vacant { None } else { self.read(tier, store, number).await };
@@ -196,7 +199,7 @@ impl Cache {
             let row = disk.ledger.oldest().and_then(|row| disk.ledger.row(row));
             oldest = oldest.min(row.map_or(u64::MAX, |row| row.position));
         }
-        let spread = tier.position().saturating_sub(oldest);
+        let spread = tier.written().saturating_sub(oldest);
         tier.note_fill(sealed, spread > tier.limits.capacity - tier.limits.capacity / 16);
     }
 
@@ -232,17 +235,14 @@ impl Cache {
         self.gather(compaction).await
     }
 
-    async fn gather(
-        &self,
-        compaction: crate::journal::Compaction,
-    ) -> Result<(), CompactionFailed> {
-        for (incarnation, what, invalidation) in self.validity.said() {
+    async fn gather(&self, compaction: crate::journal::Compaction) -> Result<(), CompactionFailed> {
+        for Said { incarnation, what, record } in self.validity.said() {
             let what = match &what {
                 What::All => What::All,
                 What::Tag(tag) => What::Tag(&tag[..]),
                 What::Prefix(prefix) => What::Prefix(&prefix[..]),
             };
-            compaction.invalidation(invalidation.said_at, invalidation.ordinal, incarnation, what)?;
+            compaction.invalidation(record.said_at, record.ordinal, incarnation, what)?;
         }
         for guarded in &self.shards {
             let mut from = 0;

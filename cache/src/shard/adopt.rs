@@ -12,7 +12,7 @@ use crate::value::{Deadline, NewTags, NewValue};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
     pub(crate) number: u64,
-    /// Bytes of disk before it.
+    /// Bytes of segments before it.
     pub(crate) position: u64,
     pub(crate) bytes: u32,
     pub(crate) dead: &'a [u8],
@@ -59,8 +59,8 @@ impl Shard {
             entered += 1;
         }
         if let Some(disk) = &mut self.disk {
-            disk.ledger.finish(row, known.number, known.position);
-            disk.ledger.seal(row, known.bytes);
+            disk.ledger.finish(row, known.number);
+            disk.ledger.seal(row, known.bytes, known.position);
             if entered == 0 {
                 disk.ledger.give_up(row);
                 disk.tier.retire(known.number);

@@ -93,8 +93,8 @@ impl Disk {
 
     /// Hands a segment over to be written.
     fn finish(&mut self, row: u32, packer: Packer) {
-        let (number, position) = self.tier.send(self.shard, row, packer);
-        self.ledger.finish(row, number, position);
+        let number = self.tier.send(self.shard, row, packer);
+        self.ledger.finish(row, number);
     }
 
     /// Drops what lies on disk of one database that is dead.
@@ -172,7 +172,9 @@ impl Shard {
 
     /// Leaves an entry to its copy on disk.
     fn demote_unchanged(&mut self, hash: u64, location: u32) -> bool {
-        let (Some(link), Some(disk)) = (self.log.record(location).link(), &mut self.disk) else { return false };
+        let (Some(link), Some(disk)) = (self.log.record(location).link(), &mut self.disk) else {
+            return false;
+        };
         if !disk.ledger.unlink(link) {
             // The segment is gone.
             clear_link(self.log.record_mut(location));
@@ -285,7 +287,7 @@ impl Shard {
     }
 
     /// Notes that a segment is on disk; false if nobody wants it any more.
-    pub(crate) fn sealed(&mut self, row: u32, number: u64, bytes: u32) -> bool {
+    pub(crate) fn sealed(&mut self, row: u32, number: u64, bytes: u32, position: u64) -> bool {
         let Some(disk) = &mut self.disk else { return false };
         let is_it = |row: &&crate::ledger::Row| row.number == number && row.state == State::Flying;
         let Some(segment) = disk.ledger.row(row).filter(is_it) else { return false };
@@ -294,7 +296,7 @@ impl Shard {
             disk.ledger.give_up(row);
             return false;
         }
-        disk.ledger.seal(row, bytes);
+        disk.ledger.seal(row, bytes, position);
         if let Some(segment) = disk.ledger.row(row) {
             let (entries, dead) = (segment.count, segment.dead());
             disk.tier.journal.append(&Said::Sealed { segment: number, bytes, entries, dead });
@@ -419,8 +421,7 @@ impl Shard {
         if ordinal == self.log.newest() {
             return None;
         }
-        let subject =
-            Subject { incarnation: entry.incarnation, hash: 0, key: entry.key, tags: entry.tags };
+        let subject = Subject { incarnation: entry.incarnation, hash: 0, key: entry.key, tags: entry.tags };
         self.validity.against_entry(subject, ordinal).map(|against| against.sequence)
     }
 

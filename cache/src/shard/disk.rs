@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::history::Departure;
 use super::Shard;
+use super::history::Departure;
 use crate::clock::Millis;
 use crate::disk::segment::entry::Entry;
 use crate::disk::segment::packer::Packer;
@@ -281,7 +281,11 @@ impl Shard {
         if is_over || (!reads && floor <= now) {
             self.stats.expired_on_access += 1;
             self.changed |= self.history.left(hash, Departure::Expired, now);
-            if is_over { self.drop_entry(hash, location) } else { self.erase(hash, location) }
+            if is_over {
+                self.drop_entry(hash, location);
+            } else {
+                self.erase(hash, location);
+            }
             return None;
         }
         Some(location)
@@ -452,7 +456,8 @@ impl Shard {
     pub(crate) fn is_sealed(&self, key: &Key<'_>) -> bool {
         let Some(disk) = &self.disk else { return false };
         let Some(location) = self.entry(key.hash, key.incarnation, key.bytes) else { return false };
-        let slot = if is_on_disk(location) { Some(slot_of(location)) } else { self.log.record(location).link() };
+        let slot =
+            if is_on_disk(location) { Some(slot_of(location)) } else { self.log.record(location).link() };
         let row = slot.and_then(|slot| disk.ledger.segment(disk.ledger.slot(slot)));
         row.is_some_and(|row| row.state == State::Sealed)
     }
@@ -502,7 +507,9 @@ impl Shard {
 
     /// As [`prepare`](Self::prepare), where only whether there is an entry matters.
     pub(crate) fn prepare_presence(&mut self, key: &Key<'_>, now: Millis) -> bool {
-        let Some(location) = self.find(key, now).filter(|&location| is_on_disk(location)) else { return true };
+        let Some(location) = self.find(key, now).filter(|&location| is_on_disk(location)) else {
+            return true;
+        };
         self.is_unquestioned(location) || self.look(key, location, now) != Look::Unknown
     }
 

@@ -245,13 +245,16 @@ impl Shard {
             return;
         }
         let (index, log) = (&self.index, &mut self.log);
-        let mut touches = |hash| index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)));
+        let mut touches =
+            |hash| index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)));
         self.trial.fill(hash, bytes, &mut touches);
         let (from, last) = self.trial.walk_from();
         let mut touched = [(0, 0); super::trial::WALK * 2];
         let mut count = 0;
         let next = self.index.walk(from, super::trial::WALK, |slot| {
-            let is_touched = slot.hash <= last && !is_on_disk(slot.location) && self.log.record(slot.location).touches() > 0;
+            let is_touched = slot.hash <= last
+                && !is_on_disk(slot.location)
+                && self.log.record(slot.location).touches() > 0;
             if is_touched && count < touched.len() {
                 touched[count] = (slot.hash, slot.location);
                 count += 1;
@@ -282,8 +285,9 @@ impl Shard {
         let times = take_touches(self.log.record_mut(location));
         if times > 0 {
             let (index, log) = (&self.index, &mut self.log);
-            let mut touches =
-                |hash| index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)));
+            let mut touches = |hash| {
+                index.find(hash, |at| !is_on_disk(at)).map_or(0, |at| take_touches(log.record_mut(at)))
+            };
             self.trial.touched(hash, bytes, times, &mut touches);
         }
     }

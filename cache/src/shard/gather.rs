@@ -67,7 +67,13 @@ impl Shard {
             };
             // What does not fit makes its database start cold, which the journal knows.
             if said.fits() && view.tags().is_empty() {
-                compaction.control(incarnation, self.hash_at(location), key, &view.value, record.deadline())?;
+                compaction.control(
+                    incarnation,
+                    self.hash_at(location),
+                    key,
+                    &view.value,
+                    record.deadline(),
+                )?;
             }
         }
         Ok(next)
@@ -89,7 +95,8 @@ impl Shard {
         let tell = |entry: Entry<'_>| {
             let Entry { incarnation, key, value, deadline, .. } = entry;
             let said = Record::Control { incarnation, hash, key, value, deadline };
-            let is_told = said.fits() && entry.tags.is_empty() && self.condemned_on_disk(location, &entry).is_none();
+            let is_told =
+                said.fits() && entry.tags.is_empty() && self.condemned_on_disk(location, &entry).is_none();
             if is_told { compaction.control(incarnation, hash, key, value, deadline) } else { Ok(()) }
         };
         if row.state == State::Open {

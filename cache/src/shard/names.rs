@@ -43,7 +43,8 @@ impl Shard {
         let Some(disk) = &self.disk else { return Step::End };
         let mut from = from;
         for _ in 0..PASSED_MAX {
-            let Some((place, row)) = disk.ledger.first_from(from).filter(|(_, row)| row.number <= last) else {
+            let Some((place, row)) = disk.ledger.first_from(from).filter(|(_, row)| row.number <= last)
+            else {
                 return Step::End;
             };
             let number = row.number;
@@ -111,13 +112,7 @@ impl Shard {
     }
 
     /// Whether an entry of a segment still counts, on disk or as a copy of what lies in memory.
-    fn is_shown(
-        &self,
-        hash: u64,
-        (row, place): (u32, u16),
-        entry: &Entry<'_>,
-        now: Millis,
-    ) -> bool {
+    fn is_shown(&self, hash: u64, (row, place): (u32, u16), entry: &Entry<'_>, now: Millis) -> bool {
         if entry.deadline.is_some_and(|deadline| deadline <= now) {
             return false;
         }

@@ -124,7 +124,11 @@ impl Shard {
     /// Whether a value that an actor is about to store may be the fill of a miss that an invalidation has overtaken.
     #[inline]
     pub(crate) fn judge_fill(&mut self, key: &Key<'_>, tags: &[u8], now: Millis, by: Actor) -> Fill {
-        if now > self.guarded_until || cfg!(feature = "mutant-no-fill-book") { Fill::Stored } else { self.judge_guarded(key, tags, now, by) }
+        if now > self.guarded_until || cfg!(feature = "mutant-no-fill-book") {
+            Fill::Stored
+        } else {
+            self.judge_guarded(key, tags, now, by)
+        }
     }
 
     #[cold]

@@ -11,9 +11,7 @@ pub(crate) struct Flight {
     pub(crate) shard: usize,
     pub(crate) row: u32,
     pub(crate) bytes: Bytes,
-    /// Bytes of disk before it,
-    pub(crate) position: u64,
-    /// and those that it takes.
+    /// Bytes that it takes on disk.
     pub(crate) takes: usize,
 }
 
@@ -24,24 +22,13 @@ pub(super) struct Outgoing {
     /// All of them.
     flights: BTreeMap<u64, Bytes>,
     bytes: usize,
-    /// Bytes of disk that all segments until now have taken.
-    position: u64,
 }
 
 impl Outgoing {
-    /// Begins behind what was written before.
-    pub(super) fn starting_at(position: u64) -> Self {
-        Self { position, ..Self::default() }
-    }
-
-    /// Adds a segment; returns how many bytes are written before it.
-    pub(super) fn push(&mut self, number: u64, shard: usize, row: u32, bytes: Bytes, takes: usize) -> u64 {
-        let position = self.position;
-        self.position += takes as u64;
+    pub(super) fn push(&mut self, number: u64, shard: usize, row: u32, bytes: Bytes, takes: usize) {
         self.bytes += bytes.len();
         self.flights.insert(number, bytes.clone());
-        self.waiting.push_back(Flight { number, shard, row, bytes, position, takes });
-        position
+        self.waiting.push_back(Flight { number, shard, row, bytes, takes });
     }
 
     pub(super) fn get(&self, number: u64) -> Option<Bytes> {
@@ -66,10 +53,5 @@ impl Outgoing {
 
     pub(super) fn len(&self) -> usize {
         self.flights.len()
-    }
-
-    /// Bytes of disk that all segments have taken, those that wait included.
-    pub(super) fn position(&self) -> u64 {
-        self.position
     }
 }

@@ -25,7 +25,7 @@ impl Scans {
             self.0.push(scan);
             return self.0.len() as u64;
         }
-        let idle = self.0.iter_mut().enumerate().min_by_key(|(_, scan)| scan.heard_of);
+        let idle = self.0.iter_mut().enumerate().min_by_key(|(_, scan)| (scan.last != 0, scan.heard_of));
         match idle {
             Some((place, idle)) if idle.last == 0 || idle.heard_of.0 + IDLE_MS < now.0 => {
                 *idle = scan;
