@@ -72,6 +72,14 @@ fn larder_answers_as_redis_or_valkey_does() {
     );
 }
 
+/// The same where nothing stays in memory from one step to the next.
+#[test]
+fn from_disk_larder_answers_as_redis_or_valkey_does() {
+    let cases = number("LARDER_DIFF_CASES").unwrap_or(CASES) / 4;
+    let report = run(Subject::AgentOverDisk, cases, JOBS, seed());
+    assert!(report.differences.is_empty(), "{} differences, printed above", report.differences.len());
+}
+
 /// The test's own test: what is no difference is not taken for one.
 #[test]
 fn redis_itself_answers_as_redis() {

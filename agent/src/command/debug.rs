@@ -1,4 +1,4 @@
-//! `DEBUG SLEEP` and `SHUTDOWN`, offered only where `--debug-commands` says so.
+//! `DEBUG SLEEP`, `DEBUG DEMOTE` and `SHUTDOWN`, offered only where `--debug-commands` says so.
 
 use super::failure::{Failure, SYNTAX};
 use super::hello::lacks_subcommand;
@@ -21,6 +21,15 @@ pub(super) fn sleep(call: &mut Call<'_, '_, '_>) -> Result {
         return Err(Failure::new("ERR DEBUG SLEEP does not wait inside a transaction"));
     }
     call.session.wait = Some(Wait::Sleep((seconds * 1000.0) as u64));
+    Ok(())
+}
+
+/// Moves memory to disk, so that a test can see what commands find there.
+pub(super) fn demote(call: &mut Call<'_, '_, '_>) -> Result {
+    if call.in_transaction {
+        return Err(Failure::new("ERR Command not allowed inside a transaction"));
+    }
+    call.reply.flag(call.node.cache.demote());
     Ok(())
 }
 

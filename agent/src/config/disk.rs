@@ -59,8 +59,6 @@ pub struct DiskRoom {
     pub bytes: u64,
     /// Words that follow "disk 819.1 MiB: ".
     pub origin: String,
-    /// A sentence for the operator, where it is less than was asked for.
-    pub warning: Option<String>,
 }
 
 /// A volume, in bytes.
@@ -134,28 +132,25 @@ impl Volume {
                 "{origin} is less than the {least} that the disk tier needs; set --disk-size"
             ));
         }
+        if matches!(size, DiskSize::Bytes(_)) {
+            // Who says how much has thought about the rest; whether there is room shows when it is reserved.
+            return Ok(DiskRoom { bytes: wanted.min(STORE_MAX) / PAGE * PAGE, origin });
+        }
         let unused = self.free.saturating_add(self.own);
         let most = unused.saturating_sub(self.capacity.div_ceil(FREE_PART));
         let bytes = wanted.min(most).min(STORE_MAX) / PAGE * PAGE;
         if bytes < *BYTES.start() {
             return Err(format!(
                 "of the volume's {capacity} a fifth must stay free, and {} are; that leaves less than the {least} that the \
-                 disk tier needs; free some of it, give another --disk, or none",
+                 disk tier needs; free some of it, set --disk-size, give another --disk, or none",
                 approx_size(unused)
             ));
         }
         if wanted <= most {
-            return Ok(DiskRoom { bytes, origin, warning: None });
+            return Ok(DiskRoom { bytes, origin });
         }
         let origin = format!("what leaves a fifth of the volume's {capacity} free");
-        let warning = matches!(size, DiskSize::Bytes(_)).then(|| {
-            format!(
-                "disk-size is {}, not {}: more would leave less than a fifth of the volume's {capacity} free",
-                approx_size(bytes),
-                approx_size(wanted)
-            )
-        });
-        Ok(DiskRoom { bytes, origin, warning })
+        Ok(DiskRoom { bytes, origin })
     }
 }
 

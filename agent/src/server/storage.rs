@@ -69,9 +69,6 @@ impl Storage {
                 return Ok(degraded(&reason));
             }
         };
-        if let Some(warning) = &room.warning {
-            tracing::warn!("{warning}");
-        }
         let keys = config.at_rest_key.as_ref().map(|path| {
             std::fs::read_to_string(path)
                 .with_context(|| format!("at-rest-key: {} cannot be read", path.display()))

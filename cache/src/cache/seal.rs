@@ -18,6 +18,23 @@ pub struct Sealed {
 }
 
 impl Cache {
+    /// Moves what lies in memory to disk, without waiting; says whether all that may lie there was taken. Not for the use of
+    /// any application: eviction does that when it is worth it.
+    pub fn demote(&self) -> bool {
+        let mut is_complete = self.has_disk();
+        for guarded in &self.shards {
+            let mut from = self.tier.as_ref().map(|_| 0);
+            while let Some(hash) = from {
+                let mut shard = Held::lock(guarded);
+                let (next, waits) = shard.seal_from(hash, now());
+                self.publish(&mut shard);
+                is_complete &= !waits;
+                from = next.filter(|_| !waits);
+            }
+        }
+        is_complete
+    }
+
     /// Writes memory to disk for so long at most, and closes the journal. Nobody may use the cache any more, nor
     /// [tend](Self::tend) it.
     pub async fn seal(&self, memory_too: bool, at_most: Duration) -> Sealed {

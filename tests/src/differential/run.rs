@@ -71,6 +71,7 @@ impl<'a> Runner<'a> {
         }
         for (step, what) in case.steps.iter().enumerate() {
             let started = Instant::now();
+            self.trio.0[0].demote();
             let difference = self.step(what, coverage).err();
             let slow =
                 self.short_since.is_some_and(|since| since.elapsed() > Duration::from_millis(SHORT_MS / 3))

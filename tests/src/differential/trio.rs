@@ -14,6 +14,8 @@ use super::kinds;
 pub enum Subject {
     /// The agent, started by the test.
     Agent,
+    /// The agent over a directory, where whatever is in memory goes to disk before each step.
+    AgentOverDisk,
     /// Whatever answers on this socket.
     Socket(PathBuf),
     /// A Redis of the peers' kind with more flags: for testing the test.
@@ -37,6 +39,7 @@ const DATABASES: [&str; 4] = ["0", "1", "2", "15"];
 /// What keeps a server running.
 enum Keeper {
     Agent(Agent),
+    AgentOverDisk(Agent, #[expect(dead_code, reason = "removed when it is dropped")] tempfile::TempDir),
     Peer(Peer),
     None,
 }
@@ -96,10 +99,19 @@ impl Server {
         let _ = self.control.pipeline(&commands);
     }
 
+    /// Has what lies in memory go to disk, where there is one.
+    pub(crate) fn demote(&mut self) {
+        if matches!(self.keeper, Keeper::AgentOverDisk(..)) {
+            let reply = self.control.pipeline(&[["DEBUG", "DEMOTE"]]);
+            // A connection that is gone shows in the steps of the case.
+            assert!(reply.iter().flatten().all(|reply| !reply.is_error()), "{reply:?}");
+        }
+    }
+
     /// Its log, for a panic's message.
     pub(crate) fn log(&self) -> String {
         match &self.keeper {
-            Keeper::Agent(agent) => format!(":\n{}", agent.log()),
+            Keeper::Agent(agent) | Keeper::AgentOverDisk(agent, _) => format!(":\n{}", agent.log()),
             Keeper::Peer(peer) => format!(":\n{}", peer.log()),
             Keeper::None => String::new(),
         }
@@ -117,6 +129,16 @@ impl Trio {
                 let agent = Agent::start();
                 let socket = agent.socket().to_owned();
                 Server::new("larder", &socket, Keeper::Agent(agent))
+            }
+            Subject::AgentOverDisk => {
+                let directory = tempfile::TempDir::with_prefix("larder-diff-").expect("a directory");
+                let path = directory.path().display().to_string();
+                let flags =
+                    ["--disk", &path, "--disk-size", "16MiB", "--debug-commands", "--disk-min-ttl", "0"];
+                let agent = Agent::builder().args(&flags).start();
+                assert!(!agent.log().contains("no disk tier"), "{}", agent.log());
+                let socket = agent.socket().to_owned();
+                Server::new("larder", &socket, Keeper::AgentOverDisk(agent, directory))
             }
             Subject::Socket(path) => Server::new("subject", path, Keeper::None),
             Subject::Redis(flags) => peer("subject", Peer::redis(&[&FLAGS, *flags].concat())),

@@ -56,7 +56,9 @@ impl Subject {
     /// Starts it, with so many workers, and waits until it answers.
     pub(crate) fn start(&mut self, workers: u64) -> &mut Agent {
         assert!(self.agent.is_none(), "it runs already");
-        self.agent.insert(self.builder().args(&["--workers", &workers.to_string()]).start())
+        let agent = self.builder().args(&["--workers", &workers.to_string()]).start();
+        assert!(!agent.log().contains("no disk tier"), "{}", agent.log());
+        self.agent.insert(agent)
     }
 
     pub(crate) fn agent(&mut self) -> &mut Agent {

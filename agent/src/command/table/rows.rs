@@ -90,6 +90,7 @@ pub static COMMANDS: &[Command] = &[
     row("copy", -3, Row(W.with(O).with(ALL), TWO, "generic", "6.2.0", "Copies the value of a key to another key."), copy::copy),
     row("dbsize", 1, Row(R.with(F).with(ALL), NO_KEYS, "server", "1.0.0", "Counts the keys of the database."), keys::dbsize),
     row("debug", -2, Row(A.with(D), NO_KEYS, "server", "1.0.0", "A container for debugging commands."), debug::container).holding(&[
+        row("debug|demote", 2, Row(A.with(D), NO_KEYS, "server", "0.1.0", "Moves what lies in memory to disk, as far as it is taken at once."), debug::demote),
         row("debug|sleep", 3, Row(A.with(D), NO_KEYS, "server", "1.0.0", "Keeps this connection waiting for some seconds."), debug::sleep),
     ]),
     row("decr", 2, Row(W.with(C).with(O).with(F), ONE, "string", "1.0.0", "Takes one from the integer value of a key."), counters::decr),
