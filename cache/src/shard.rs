@@ -247,23 +247,12 @@ impl Shard {
         self.index.find(index_hash(hash), |found| found == location).is_some()
     }
 
-    /// Where the key's entry lies; one past its deadline is removed on the way, one on disk up to a second early.
+    /// Where the key's entry lies; one past its deadline is removed on the way. Of one on disk that is said to the second only.
     #[inline]
     fn find(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
-        self.find_for(key, now, false)
-    }
-
-    /// As [`find`](Self::find), for who will read the entry and see exactly when it expires.
-    #[inline]
-    fn find_to_read(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
-        self.find_for(key, now, true)
-    }
-
-    #[inline]
-    fn find_for(&mut self, key: &Key<'_>, now: Millis, reads: bool) -> Option<u32> {
         let location = self.index.find(key.index_hash(), |location| self.holds(location, key))?;
         if is_on_disk(location) {
-            return self.find_on_disk(key.hash, location, now, reads);
+            return self.find_on_disk(key.hash, location, now);
         }
         match self.log.record(location).deadline() {
             Some(deadline) if deadline <= now => {
@@ -304,7 +293,7 @@ impl Shard {
     /// Reads an entry as a client does: counted, and remembered for eviction.
     #[inline]
     pub(crate) fn get(&mut self, key: &Key<'_>, now: Millis, touch: bool, by: Actor) -> Option<View<'_>> {
-        let Some(location) = self.find_to_read(key, now) else {
+        let Some(location) = self.find(key, now) else {
             self.stats.misses += 1;
             self.changed |= self.fills.missed(key.hash, self.sequence, by, now);
             return None;
@@ -322,7 +311,7 @@ impl Shard {
     /// Looks at an entry without a trace.
     #[inline]
     pub(crate) fn peek(&mut self, key: &Key<'_>, now: Millis) -> Option<View<'_>> {
-        let location = self.find_to_read(key, now)?;
+        let location = self.find(key, now)?;
         if is_on_disk(location) { self.peek_on_disk(key, location, now) } else { Some(self.view(location)) }
     }
 
@@ -560,7 +549,7 @@ impl Shard {
     /// Deletes an entry; false if there was none.
     pub(crate) fn remove(&mut self, key: &Key<'_>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
-        if is_on_disk(location) && self.is_invalidated(key, location, now) {
+        if is_on_disk(location) && self.is_over_on_disk(key, location, now) {
             return false;
         }
         self.stats.deletions += 1;

@@ -83,7 +83,7 @@ impl Shard {
         if let Some(number) = disk.ledger.segment(disk.ledger.slot(slot_of(location))).map(|row| row.number) {
             self.lose(number);
         }
-        self.find_on_disk(hash, location, Millis(0), true);
+        self.find_on_disk(hash, location, Millis(0));
     }
 
     /// Puts an entry that governs others back as the journal says it was.

@@ -464,7 +464,7 @@ impl Shard {
                 // The other half of the hash is the slot's.
                 let check = disk.ledger.slot(slot_of(location)).check();
                 let hash = u64::from(hash32) << 32 | u64::from(check);
-                self.find_on_disk(hash, location, now, true);
+                self.find_on_disk(hash, location, now);
             }
             if let Some(disk) = &mut self.disk {
                 disk.tidy_from = next;

@@ -263,10 +263,10 @@ impl Shard {
             && disk.ledger.row(slot.row()).is_some_and(|row| row.incarnation == incarnation)
     }
 
-    /// Whether an entry of the index on disk is still there. One that stands for nothing is removed, one that has expired
-    /// dropped: exactly, where it will be read, and up to a second early, where only its slot is asked.
+    /// Whether an entry of the index on disk is still there. One that stands for nothing is removed, one that has expired for
+    /// sure dropped: a slot knows seconds only, and [`is_unquestioned`](Self::is_unquestioned) asks the entry itself.
     #[cold]
-    pub(super) fn find_on_disk(&mut self, hash: u64, location: u32, now: Millis, reads: bool) -> Option<u32> {
+    pub(super) fn find_on_disk(&mut self, hash: u64, location: u32, now: Millis) -> Option<u32> {
         let disk = self.disk.as_mut()?;
         let number = slot_of(location);
         let slot = disk.ledger.slot(number);
@@ -276,16 +276,10 @@ impl Shard {
             self.changed = true;
             return None;
         }
-        let Some(floor) = slot.deadline_floor() else { return Some(location) };
-        let is_over = floor.0 + FLOOR_MS <= now.0;
-        if is_over || (!reads && floor <= now) {
+        if slot.deadline_floor().is_some_and(|floor| floor.0 + FLOOR_MS <= now.0) {
             self.stats.expired_on_access += 1;
             self.changed |= self.history.left(hash, Departure::Expired, now);
-            if is_over {
-                self.drop_entry(hash, location);
-            } else {
-                self.erase(hash, location);
-            }
+            self.drop_entry(hash, location);
             return None;
         }
         Some(location)
@@ -446,7 +440,7 @@ impl Shard {
     /// Whether a key has an entry, which is not read unless an invalidation may speak against it.
     pub(crate) fn exists(&mut self, key: &Key<'_>, now: Millis) -> bool {
         let Some(location) = self.find(key, now) else { return false };
-        if !is_on_disk(location) || self.is_unquestioned(location) {
+        if !is_on_disk(location) || self.is_unquestioned(location, now) {
             return true;
         }
         self.look(key, location, now) == Look::Here
@@ -462,22 +456,24 @@ impl Shard {
         row.is_some_and(|row| row.state == State::Sealed)
     }
 
-    /// Whether an invalidation has reached an entry on disk, as far as can be told at once; if so, it is dropped.
+    /// Whether an entry on disk has expired or was invalidated, as far as can be told at once; if so, it is dropped.
     #[cold]
-    pub(super) fn is_invalidated(&mut self, key: &Key<'_>, location: u32, now: Millis) -> bool {
-        !self.is_unquestioned(location) && self.look(key, location, now) == Look::None
+    pub(super) fn is_over_on_disk(&mut self, key: &Key<'_>, location: u32, now: Millis) -> bool {
+        !self.is_unquestioned(location, now) && self.look(key, location, now) == Look::None
     }
 
-    /// Whether no invalidation is newer than what is known of an entry on disk.
-    fn is_unquestioned(&self, location: u32) -> bool {
+    /// Whether an entry on disk counts by what its slot says: no invalidation is newer than what is known of it, and it does not
+    /// expire within this second.
+    fn is_unquestioned(&self, location: u32, now: Millis) -> bool {
         let Some(disk) = &self.disk else { return true };
         let slot = disk.ledger.slot(slot_of(location));
-        disk.ledger.segment(slot).is_some_and(|row| row.ordinal == self.log.newest())
+        slot.deadline_floor().is_none_or(|floor| floor > now)
+            && disk.ledger.segment(slot).is_some_and(|row| row.ordinal == self.log.newest())
     }
 
     /// Counts an entry on disk as read.
     pub(super) fn touch_on_disk(&mut self, key: &Key<'_>, location: u32, now: Millis) -> bool {
-        let is_there = self.is_unquestioned(location) || self.look(key, location, now) == Look::Here;
+        let is_there = self.is_unquestioned(location, now) || self.look(key, location, now) == Look::Here;
         if is_there && let Some(disk) = &mut self.disk {
             disk.ledger.touch(slot_of(location));
         }
@@ -487,7 +483,7 @@ impl Shard {
     /// Brings a key's entry into memory for a command that needs it there. False if a segment has to be fetched first. What
     /// could not be fetched in time is dropped if it is to be changed.
     pub(crate) fn prepare(&mut self, key: &Key<'_>, now: Millis, writes: bool) -> bool {
-        let Some(location) = self.find_to_read(key, now) else { return true };
+        let Some(location) = self.find(key, now) else { return true };
         if !is_on_disk(location) {
             return true;
         }
@@ -510,13 +506,13 @@ impl Shard {
         let Some(location) = self.find(key, now).filter(|&location| is_on_disk(location)) else {
             return true;
         };
-        self.is_unquestioned(location) || self.look(key, location, now) != Look::Unknown
+        self.is_unquestioned(location, now) || self.look(key, location, now) != Look::Unknown
     }
 
     /// Where a key's record lies in memory, brought there if need be. What is on disk and not at hand is dropped: nothing
     /// waits here.
     pub(super) fn find_in_memory(&mut self, key: &Key<'_>, now: Millis) -> Option<u32> {
-        let location = self.find_to_read(key, now)?;
+        let location = self.find(key, now)?;
         if !is_on_disk(location) {
             return Some(location);
         }

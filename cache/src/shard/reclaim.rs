@@ -51,7 +51,7 @@ impl Shard {
     pub(crate) fn drop_if_expired(&mut self, hash: u64, incarnation: u32, name: &[u8], now: Millis) -> bool {
         let Some(location) = self.entry(hash, incarnation, name) else { return false };
         if is_on_disk(location) {
-            return self.find_on_disk(hash, location, now, false).is_some();
+            return self.find_on_disk(hash, location, now).is_some();
         }
         let is_expired = self.log.record(location).deadline().is_some_and(|deadline| deadline <= now);
         if is_expired {
