@@ -16,6 +16,9 @@ const STRANGERS: &[(&str, &[&str], &[&str])] = &[
     ("databases", &["key"], &[]),
     ("disk", &[], &[]),
     ("ledger", &[], &["disk", "journal", "validity", "fills"]),
+    ("tier", &[], &["validity", "fills", "ledger"]),
+    ("budget", &[], &["disk", "journal"]),
+    ("validity", &[], &["disk", "ledger", "tier"]),
     ("shard", &["memory", "index", "key", "watch", "policy"], &[]),
     ("journal", &[], &["value"]),
 ];
