@@ -129,10 +129,14 @@ fn entries_in_memory_and_on_disk_are_told_apart() {
 
     drop(client);
     assert_eq!(agent.terminate().code(), Some(0));
+    let log = agent.log();
     let agent = self::agent(&disk, &[]);
     let told = info(&mut agent.client(), "disk");
     assert_eq!((told["disk_recovery"].as_str(), told["disk_recovery_was_clean"].as_str()), ("warm", "1"));
-    assert!(number(&told, "disk_recovered_entries") * 100 >= found * 99, "{found} were there: {told:?}");
+    assert!(
+        number(&told, "disk_recovered_entries") * 100 >= found * 99,
+        "{found} were there: {told:?}\n{log}"
+    );
 }
 
 #[test]
