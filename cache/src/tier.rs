@@ -361,6 +361,15 @@ impl Tier {
         self.outgoing.lock().next()
     }
 
+    /// Segments that whoever wrote them has left: those that the store knows. The others are written by the next round.
+    pub(crate) fn left_behind(&self, store: &Store) -> Vec<Flight> {
+        let mut outgoing = self.outgoing.lock();
+        let (known, unknown) = outgoing.taken().into_iter().partition(|flight| store.knows(flight.number));
+        let unknown: Vec<Flight> = unknown;
+        unknown.into_iter().rev().for_each(|flight| outgoing.put_back(flight));
+        known
+    }
+
     /// Forgets a segment that has arrived, or never will.
     pub(crate) fn landed(&self, number: u64) {
         self.outgoing.lock().remove(number);
