@@ -246,7 +246,7 @@ async fn changes(shards: usize, seed: u64) {
                     // One that carries tags would make its whole database start cold after a kill.
                     let number = number % 5000 + CONTROLS_FROM;
                     // So would one that is too long for the journal.
-                    let number = if number % 50 == 0 { number + 1 } else { number };
+                    let number = if number.is_multiple_of(50) { number + 1 } else { number };
                     let name = format!("{}:{number}", number % 8);
                     let name = name.as_bytes();
                     let made = subject
