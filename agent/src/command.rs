@@ -36,6 +36,7 @@ mod server;
 mod set;
 mod slowlog;
 mod tags;
+mod tiers;
 mod transaction;
 mod ttl;
 mod unoffered;

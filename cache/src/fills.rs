@@ -63,7 +63,23 @@ pub(crate) struct Fills {
     rows: Vec<Row>,
     rows_max: usize,
     /// Rows that gave way before their time.
-    pub(crate) forgotten: u64,
+    forgotten: u64,
+}
+
+/// The misses that may yet be filled, in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FillBook {
+    /// Heap bytes that they take.
+    pub bytes: usize,
+    /// Misses that gave way to others before their time was over.
+    pub forgotten: u64,
+}
+
+impl FillBook {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.forgotten += other.forgotten;
+    }
 }
 
 impl Fills {
@@ -78,6 +94,11 @@ impl Fills {
     /// Heap bytes held.
     pub(crate) fn bytes(&self) -> usize {
         self.rows.capacity() * Self::ROW_BYTES
+    }
+
+    /// What is told of it.
+    pub(crate) fn figures(&self) -> FillBook {
+        FillBook { bytes: self.bytes(), forgotten: self.forgotten }
     }
 
     fn place(&mut self, hash: u64) -> &mut [Row] {

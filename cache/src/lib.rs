@@ -49,7 +49,7 @@ pub use cache::figures::{DiskFigures, LatencyFigures};
 pub use cache::load::{Fetches, Unsafe, Wanted};
 pub use cache::seal::Sealed;
 pub use cache::{Cache, Config, Cursor, Figures, MEMORY_MIN, Room};
-pub use fills::Actor;
+pub use fills::{Actor, FillBook};
 pub use key::{Database, Key};
 pub use memory::record::VALUE_INLINE_MAX;
 pub use policy::Policy;

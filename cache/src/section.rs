@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::cache::figures::DiskFigures;
 use crate::cache::load::{Fetches, Wanted};
 use crate::cache::{Cache, Cursor};
 use crate::clock::Millis;
-use crate::fills::Actor;
+use crate::fills::{Actor, FillBook};
 use crate::held::Held;
 use crate::journal::What;
 use crate::key::{Database, Key};
@@ -573,6 +574,20 @@ impl<'c> Section<'c> {
     pub fn stats(&mut self) -> crate::stats::Stats {
         let mut sum = crate::stats::Stats::default();
         self.every_shard().iter().for_each(|shard| sum.add(&shard.stats));
+        sum
+    }
+
+    /// What the disk tier holds and did, if there is one. Needs a section over the whole cache.
+    pub fn disk_figures(&mut self) -> Option<DiskFigures> {
+        let mut figures = DiskFigures::of(self.cache.tier.as_ref()?);
+        self.every_shard().iter().for_each(|shard| figures.add(shard));
+        Some(figures)
+    }
+
+    /// The misses that may yet be filled, in figures. Needs a section over the whole cache.
+    pub fn fill_book(&mut self) -> FillBook {
+        let mut sum = FillBook::default();
+        self.every_shard().iter().for_each(|shard| sum.add(shard.fill_book()));
         sum
     }
 

@@ -26,7 +26,7 @@ use trial::Trial;
 
 use crate::budget::Budget;
 use crate::clock::Millis;
-use crate::fills::{Actor, Fills, ROWS_MAX};
+use crate::fills::{Actor, FillBook, Fills, ROWS_MAX};
 use crate::index::Index;
 use crate::key::{Key, Seed, index_hash};
 use crate::ledger::Ledger;
@@ -174,6 +174,11 @@ impl Shard {
         let lately = self.history.bytes() + self.fills.bytes();
         let learnt = self.ghost.bytes() + self.sketch.bytes() + self.trial.bytes();
         self.index.bytes() + self.log.bytes() + self.large.bytes() + learnt + lately + buried + disk
+    }
+
+    /// The misses that may yet be filled, in figures.
+    pub(crate) fn fill_book(&self) -> FillBook {
+        self.fills.figures()
     }
 
     /// Tells the budget what this shard holds now.

@@ -54,6 +54,8 @@ pub struct Stats {
     pub refused_rate: u64,
     /// came while too much was on its way,
     pub refused_busy: u64,
+    /// found no place in the ledger or in any segment,
+    pub refused_full: u64,
     /// or while nothing could be written.
     pub refused_down: u64,
     /// Entries that left the disk to make room.
@@ -69,21 +71,22 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// All evictions.
+    /// All evictions: entries that left the cache to make room, from memory or from disk.
     #[must_use]
     pub fn evictions(&self) -> u64 {
-        self.evicted_on_probation + self.evicted_from_main
+        self.evicted_on_probation + self.evicted_from_main + self.evicted_from_disk
     }
 
     /// Entries that left memory and were not written to disk.
     #[must_use]
-    pub fn refusals(&self) -> [(&'static str, u64); 6] {
+    pub fn refusals(&self) -> [(&'static str, u64); 7] {
         [
             ("ttl", self.refused_ttl),
             ("size", self.refused_size),
             ("unread", self.refused_unread),
             ("rate", self.refused_rate),
             ("busy", self.refused_busy),
+            ("full", self.refused_full),
             ("down", self.refused_down),
         ]
     }
@@ -121,6 +124,7 @@ impl Stats {
             refused_unread,
             refused_rate,
             refused_busy,
+            refused_full,
             refused_down,
             evicted_from_disk,
             readmissions,
@@ -153,6 +157,7 @@ impl Stats {
         self.refused_unread += refused_unread;
         self.refused_rate += refused_rate;
         self.refused_busy += refused_busy;
+        self.refused_full += refused_full;
         self.refused_down += refused_down;
         self.evicted_from_disk += evicted_from_disk;
         self.readmissions += readmissions;

@@ -24,7 +24,7 @@ use crate::budget::Budget;
 use crate::clock::boot_nanos;
 use crate::disk::keys::Keys;
 use crate::disk::segment::packer::Packer;
-use crate::disk::store::{Store, StoreOptions};
+use crate::disk::store::{self, Store, StoreOptions};
 use crate::journal::{CompactionFailed, Journal, Record};
 pub(crate) use outgoing::Flight;
 use outgoing::Outgoing;
@@ -53,8 +53,8 @@ pub(crate) struct Tier {
     /// The number that the next finished segment gets.
     next_number: AtomicU64,
     outgoing: Mutex<Outgoing>,
-    /// Bytes that were written to files before the store was opened.
-    written_before: AtomicU64,
+    /// Bytes that were written to files before the first store was opened.
+    written_before: u64,
     /// Segments that nothing is left of, to be removed from the store.
     doomed: Mutex<Vec<u64>>,
     /// Segments that the store took to make room.
@@ -159,6 +159,8 @@ pub(crate) struct Counts {
     /// Bytes of entries that were admitted.
     pub(crate) bytes_admitted: AtomicU64,
     pub(crate) compactions_failed: AtomicU64,
+    /// What stores did that have failed.
+    past_stores: Mutex<store::Figures>,
     pub(crate) reads: Latency,
     pub(crate) writes: Latency,
 }
@@ -219,7 +221,7 @@ impl Tier {
             limits,
             next_number: AtomicU64::new(number),
             outgoing: Mutex::default(),
-            written_before: AtomicU64::new(position),
+            written_before: position,
             doomed: Mutex::default(),
             lost,
             reopening,
@@ -251,21 +253,36 @@ impl Tier {
 
     /// Opens the store anew, which has failed.
     pub(crate) async fn reopen(&self) {
-        let written = self.written();
-        let Some(store) = self.exchange_store(None) else { return };
         self.set_down(true);
-        match Arc::try_unwrap(store) {
+        if let Some(store) = self.take_store() {
+            store.close().await;
+            self.open_again().await;
+        }
+    }
+
+    /// The store, unless somebody still reads: its files are read then, and another round tries again.
+    fn take_store(&self) -> Option<Store> {
+        let mut past = self.counts.past_stores.lock();
+        match Arc::try_unwrap(self.exchange_store(None)?) {
             Ok(store) => {
-                self.written_before.store(written, Ordering::Relaxed);
-                store.close().await;
+                past.add(&store.figures());
+                Some(store)
             }
-            // Somebody still reads; its files are read then, and another round tries again.
             Err(store) => {
                 self.exchange_store(Some(store));
-                return;
+                None
             }
         }
-        self.open_again().await;
+    }
+
+    /// What this store did, and those before it.
+    pub(crate) fn store_figures(&self) -> store::Figures {
+        let past = self.counts.past_stores.lock();
+        let mut figures = *past;
+        if let Some(store) = self.store() {
+            figures.add(&store.figures());
+        }
+        figures
     }
 
     /// Whether there is no store, since the one that was there could not be opened again.
@@ -344,6 +361,15 @@ impl Tier {
         self.outgoing.lock().next()
     }
 
+    /// Segments that whoever wrote them has left: those that the store knows. The others are written by the next round.
+    pub(crate) fn left_behind(&self, store: &Store) -> Vec<Flight> {
+        let mut outgoing = self.outgoing.lock();
+        let (known, unknown) = outgoing.taken().into_iter().partition(|flight| store.knows(flight.number));
+        let unknown: Vec<Flight> = unknown;
+        unknown.into_iter().rev().for_each(|flight| outgoing.put_back(flight));
+        known
+    }
+
     /// Forgets a segment that has arrived, or never will.
     pub(crate) fn landed(&self, number: u64) {
         self.outgoing.lock().remove(number);
@@ -352,8 +378,7 @@ impl Tier {
     /// Bytes that were written to files up to now, with all that the store writes around segments, since the first segment
     /// that was found at the start.
     pub(crate) fn written(&self) -> u64 {
-        let now = self.store().map_or(0, |store| store.figures().bytes_written);
-        self.written_before.load(Ordering::Relaxed) + now
+        self.written_before + self.store_figures().bytes_written
     }
 
     /// What is to be removed from the store, and what the store has taken by itself.

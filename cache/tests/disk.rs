@@ -122,6 +122,30 @@ fn value_of(number: u64, version: u64) -> Vec<u8> {
     value
 }
 
+/// On one thread the task that tends is stopped exactly where it waits for the device.
+#[tokio::test]
+async fn a_stop_amid_writes_loses_nothing() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let (subject, _) = Subject::open(directory.path(), 1).await;
+    let figures = || subject.cache.disk_figures().expect("a disk");
+    let mut number = 0;
+    while figures().bytes_written == 0 || figures().flush_queue_segments < 4 {
+        let name = format!("key:{number}");
+        subject.set(name.as_bytes(), &value_of(number, 0), Deadline::None, &Tags::default()).await;
+        number += 1;
+    }
+    tokio::task::yield_now().await;
+    assert!(figures().flush_queue_segments > 0, "the device was waited for");
+    subject.tending.abort();
+    let entries = subject.cache.figures().entries;
+    let sealed = subject.cache.seal(true, Duration::from_secs(10)).await;
+    assert!(sealed.is_complete, "{sealed:?} {:?}", figures());
+    assert_eq!(figures().flush_queue_segments, 0);
+    drop(subject);
+    let (_subject, warmth) = Subject::open(directory.path(), 1).await;
+    assert_eq!((warmth.entries, warmth.was_clean), (entries, true));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_times_memory_is_read_back_and_found_again() {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
@@ -222,7 +246,7 @@ async fn changes(shards: usize, seed: u64) {
                     // One that carries tags would make its whole database start cold after a kill.
                     let number = number % 5000 + CONTROLS_FROM;
                     // So would one that is too long for the journal.
-                    let number = if number % 50 == 0 { number + 1 } else { number };
+                    let number = if number.is_multiple_of(50) { number + 1 } else { number };
                     let name = format!("{}:{number}", number % 8);
                     let name = name.as_bytes();
                     let made = subject

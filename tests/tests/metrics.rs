@@ -291,3 +291,133 @@ fn resetting_the_statistics_starts_counters_anew() {
     assert_eq!(metrics.value("larder_cache_entries"), 1.0);
     assert_eq!(metrics.value("larder_clients"), 1.0);
 }
+
+/// The families of the disk tier that a page has.
+fn disk_families(metrics: &Metrics) -> Vec<&str> {
+    let families = metrics.page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    families.filter(|name| name.starts_with("larder_disk_") || name.starts_with("larder_journal_")).collect()
+}
+
+/// The sum of all samples of a family with one label.
+fn sum(metrics: &Metrics, family: &str) -> f64 {
+    let samples = metrics.page.lines().filter(|line| line.starts_with(&format!("{family}{{")));
+    samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[test]
+fn the_state_of_the_disk_is_told_always_and_the_rest_where_there_is_one() {
+    let off = Metrics::of(&Agent::start());
+    assert_eq!(disk_families(&off), ["larder_disk_state"]);
+    assert_eq!(off.value("larder_disk_state{state=\"off\"}"), 1.0);
+    assert_eq!(sum(&off, "larder_disk_state"), 1.0);
+    // Too little remains of the volume.
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("disk");
+    let agent = Agent::builder().args(&["--disk", path.to_str().unwrap(), "--volume-limit", "4MiB"]).start();
+    let degraded = Metrics::of(&agent);
+    promtool(&degraded.page);
+    assert_eq!(disk_families(&degraded), ["larder_disk_state", "larder_disk_degraded"]);
+    assert_eq!(degraded.value("larder_disk_state{state=\"degraded\"}"), 1.0);
+    assert_eq!(degraded.value("larder_disk_degraded"), 1.0);
+}
+
+#[test]
+fn counters_of_both_tiers_agree() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("disk");
+    // Eight times as much as memory, and twice as much as the disk, which turns over.
+    let flags = ["--memory", "8MiB", "--disk-size", "32MiB", "--disk", path.to_str().unwrap()];
+    let mut agent = Agent::builder().args(&flags).start();
+    let mut client = agent.client();
+    let value = "x".repeat(1000);
+    let (mut hits, mut misses) = (0, 0);
+    for first in (0..64_000).step_by(100) {
+        // What is read before it leaves is written to disk whatever has to make room there; some is read when it lies there.
+        let batch: Vec<_> = (first..first + 100)
+            .flat_map(|number| {
+                let read = if number % 3 == 0 { number / 7 * 6 } else { number };
+                let (key, read) = (format!("k:{number}"), format!("k:{read}"));
+                [vec!["SET".to_owned(), key, value.clone()], vec!["GET".to_owned(), read]]
+            })
+            .collect();
+        for reply in client.pipeline(&batch).unwrap().into_iter().skip(1).step_by(2) {
+            *(if reply.is_null() { &mut misses } else { &mut hits }) += 1;
+        }
+        // Who outruns the device has entries dropped instead.
+        let is_taken = |text: &str| text.lines().any(|line| line == "disk_flush_queue_segments:0");
+        poll_until(LIMIT, || client.call("INFO disk").text().filter(|text| is_taken(text)));
+    }
+    let moving = |metrics: &Metrics| {
+        let gone = sum(metrics, "larder_cache_evictions_total") + sum(metrics, "larder_disk_demotions_total");
+        [metrics.value("larder_disk_flush_queue_segments"), metrics.value("larder_disk_entries"), gone]
+    };
+    let still = poll_until(LIMIT, || {
+        let (first, second) = (Metrics::of(&agent), Metrics::of(&agent));
+        (moving(&first) == moving(&second) && moving(&first)[0] == 0.0).then_some(second)
+    });
+    let found = still.expect("what is written out comes to an end");
+    promtool(&found.page);
+    let of = |name: &str| found.value(&format!("larder_{name}"));
+
+    assert_eq!(of("disk_state{state=\"on\"}") - of("disk_degraded"), 1.0);
+    assert_eq!([of("cache_hits_total"), of("cache_misses_total")], [f64::from(hits), f64::from(misses)]);
+    assert_eq!(of("cache_entries"), client.call("DBSIZE").int().unwrap() as f64);
+    // Every fill is there, or was evicted.
+    let evicted = sum(&found, "larder_cache_evictions_total");
+    let gone = evicted + of("disk_evictions_total") + of("disk_entries_lost_total");
+    assert_eq!(of("cache_fills_total") - gone, of("cache_entries"), "{}", found.page);
+    // Whatever leaves memory is taken by the disk, or lost.
+    assert_eq!(evicted, sum(&found, "larder_disk_refusals_total"));
+    assert!(of("disk_refusals_total{reason=\"unread\"}") > 0.0, "{}", found.page);
+    let came = sum(&found, "larder_disk_demotions_total");
+    let left = of("disk_promotions_total") + of("disk_evictions_total") + of("disk_entries_lost_total");
+    assert_eq!(came - left, of("disk_entries"), "{}", found.page);
+
+    for moved in [
+        "disk_hits_total",
+        "disk_promotions_total",
+        "disk_demotions_total{kind=\"written\"}",
+        "disk_evictions_total",
+        "disk_segments_reclaimed_total",
+        "disk_write_duration_seconds_count",
+        "journal_appends_total",
+        "journal_commits_total",
+        "journal_size_bytes",
+    ] {
+        assert!(of(moved) > 0.0, "{moved} has not moved:\n{}", found.page);
+    }
+    assert!(of("disk_hits_total") <= of("cache_hits_total"));
+    assert!(of("disk_used_bytes") <= of("disk_capacity_bytes"));
+    assert!(of("disk_segments") <= of("disk_segments_written_total") + 4.0);
+    assert!(of("disk_ledger_bytes") <= of("cache_memory_used_bytes"));
+    assert!(of("journal_appended_bytes_total") >= of("journal_appends_total"));
+    let amplification = of("disk_written_bytes_total") / of("disk_admitted_bytes_total");
+    assert!((0.9..3.0).contains(&amplification), "{amplification}");
+    for fault in [
+        "disk_read_failures_total{reason=\"damaged\"}",
+        "disk_write_failures_total",
+        "disk_segments_lost_total",
+        "disk_timeouts_total",
+        "disk_reopened_total",
+        "journal_failures_total",
+        "journal_poisoned",
+    ] {
+        assert!(found.has(&format!("larder_{fault}")), "no {fault}:\n{}", found.page);
+        assert_eq!(of(fault), 0.0, "{fault}");
+    }
+    let cold = Metrics::of(&agent);
+    assert_eq!(cold.value("larder_disk_recoveries_total{reason=\"no_journal\"}"), 1.0);
+    assert_eq!(sum(&cold, "larder_disk_recoveries_total"), 1.0);
+
+    drop(client);
+    assert_eq!(agent.terminate().code(), Some(0));
+    let agent = Agent::builder().args(&flags).start();
+    let warm = Metrics::of(&agent);
+    promtool(&warm.page);
+    assert_eq!(warm.value("larder_disk_recoveries_total{reason=\"warm\"}"), 1.0);
+    let recovered = warm.value("larder_disk_recovered_entries");
+    assert!(recovered > 5_000.0, "{}", warm.page);
+    assert_eq!(recovered, warm.value("larder_cache_entries"));
+    assert_eq!(recovered, warm.value("larder_disk_entries"));
+    assert_eq!(warm.value("larder_disk_recovered_segments"), warm.value("larder_disk_segments"));
+}

@@ -6,15 +6,17 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::hello::REDIS_VERSION;
 use super::outcome::{Call, Result};
 use super::table::COMMANDS;
+use super::tiers::{self, Told};
 
 /// A section: its name, whether it is shown unasked, and what writes it.
 type Section = (&'static str, bool, fn(&mut Call<'_, '_, '_>, &mut String));
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("server", true, server),
     ("clients", true, clients),
     ("memory", true, memory),
     ("persistence", true, persistence),
+    ("disk", true, disk),
     ("stats", true, stats),
     ("replication", true, replication),
     ("cpu", true, cpu),
@@ -119,6 +121,20 @@ fn memory(call: &mut Call<'_, '_, '_>, text: &mut String) {
 fn persistence(_: &mut Call<'_, '_, '_>, text: &mut String) {
     for name in ["loading", "rdb_bgsave_in_progress", "aof_enabled", "aof_rewrite_in_progress"] {
         field(text, name, 0);
+    }
+}
+
+fn disk(call: &mut Call<'_, '_, '_>, text: &mut String) {
+    let (stats, figures) = (call.section.stats(), call.section.disk_figures());
+    for (name, told) in tiers::fields(call.node.disk, &stats, figures.as_ref()) {
+        match told {
+            Told::Text(word) => field(text, name, word),
+            Told::Number(number) => field(text, name, number),
+        }
+    }
+    if let Some(figures) = figures {
+        let ratio = figures.bytes_written as f64 / figures.bytes_admitted.max(1) as f64;
+        field(text, "disk_write_amplification", format_args!("{ratio:.2}"));
     }
 }
 

@@ -39,8 +39,12 @@ pub(super) fn stats(call: &mut Call<'_, '_, '_>) -> Result {
         ("keys.bytes-per-key", figures.used.checked_div(figures.entries as usize).unwrap_or(0)),
         ("dataset.bytes", figures.live),
     ];
-    call.reply.map(numbers.len());
-    for (name, number) in numbers {
+    let disk = call.section.disk_figures();
+    let of_disk = disk
+        .map(|disk| [("disk.entries", disk.entries as usize), ("disk.ledger", disk.ledger_bytes as usize)]);
+    let of_disk = of_disk.iter().flatten().copied();
+    call.reply.map(numbers.len() + of_disk.clone().count());
+    for (name, number) in numbers.into_iter().chain(of_disk) {
         call.reply.bulk(name.as_bytes());
         call.reply.int(number as i64);
     }
@@ -54,9 +58,16 @@ pub(super) fn purge(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn doctor(call: &mut Call<'_, '_, '_>) -> Result {
-    call.reply.verbatim(
-        "Memory is limited by bytes, overhead included; entries leave it by S3-FIFO. Nothing to report.\n",
-    );
+    let report = match call.node.disk.label(call.node.cache.is_disk_down()) {
+        "degraded" => {
+            "The disk tier could not be opened at the start, see the log: entries that leave memory are lost."
+        }
+        "down" => {
+            "The disk tier takes nothing at the moment, see the log: entries that leave memory are lost."
+        }
+        _ => "Nothing to report.",
+    };
+    call.reply.verbatim(&format!("Memory is limited by bytes, overhead included. {report}\n"));
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use larder_cache::clock::Millis;
 use larder_cache::{Departure, Why};
 
 use super::outcome::{Call, Result};
+use super::tiers::{self, Told};
 
 /// A field of a map.
 enum Field {
@@ -37,6 +38,7 @@ fn number(number: Option<i64>) -> Field {
 fn absence(why: &Why) -> (&'static str, Option<u64>) {
     match why.departure {
         Some((Departure::Evicted, _)) => ("evicted", None),
+        Some((Departure::Refused, _)) => ("refused by admission", None),
         Some((Departure::Expired, _)) => ("expired", None),
         Some((Departure::Deleted, _)) => ("deleted", None),
         Some((Departure::Invalidated(by), _)) => ("invalidated", Some(by)),
@@ -82,23 +84,36 @@ pub(super) fn why(call: &mut Call<'_, '_, '_>) -> Result {
 }
 
 pub(super) fn info(call: &mut Call<'_, '_, '_>) -> Result {
+    let now = call.now();
     let figures = call.section.figures();
     let stats = call.section.stats();
+    let disk = call.section.disk_figures();
+    let book = call.section.fill_book();
+    let on_disk = disk.as_ref().map_or(0, |disk| disk.entries);
     let (latest, remembered, merged) = call.node.cache.invalidations();
-    write(
-        call,
-        vec![
-            ("version", Field::Text(env!("CARGO_PKG_VERSION"))),
-            ("memory_used_bytes", Field::Number(figures.used as i64)),
-            ("memory_limit_bytes", Field::Number(figures.limit as i64)),
-            ("memory_entries", Field::Number(figures.entries as i64)),
-            ("invalidations", Field::Number(latest.map_or(0, |latest| latest.sequence as i64))),
-            ("invalidations_remembered", Field::Number(remembered as i64)),
-            ("invalidations_merged", Field::Number(merged as i64)),
-            ("entries_invalidated", Field::Number(stats.invalidated as i64)),
-            ("fills_refused", Field::Number(stats.fills_refused as i64)),
-            ("fills_unmatched", Field::Number(stats.fills_unmatched as i64)),
-        ],
-    );
+    let mut fields = vec![
+        ("version", Field::Text(env!("CARGO_PKG_VERSION"))),
+        ("entries", Field::Number(figures.entries as i64)),
+        ("memory_used_bytes", Field::Number(figures.used as i64)),
+        ("memory_limit_bytes", Field::Number(figures.limit as i64)),
+        ("memory_entries", Field::Number(figures.entries.saturating_sub(on_disk) as i64)),
+        ("memory_hits", Field::Number(stats.hits.saturating_sub(stats.disk_hits) as i64)),
+        ("misses", Field::Number(stats.misses as i64)),
+        ("invalidations", Field::Number(latest.map_or(0, |latest| latest.sequence as i64))),
+        ("invalidations_remembered", Field::Number(remembered as i64)),
+        ("invalidations_merged", Field::Number(merged as i64)),
+        ("last_invalidation_ms_ago", number(latest.map(|latest| now.0.saturating_sub(latest.at.0) as i64))),
+        ("entries_invalidated", Field::Number(stats.invalidated as i64)),
+        ("fills_refused", Field::Number(stats.fills_refused as i64)),
+        ("fills_unmatched", Field::Number(stats.fills_unmatched as i64)),
+        ("fill_book_bytes", Field::Number(book.bytes as i64)),
+        ("fill_book_forgotten", Field::Number(book.forgotten as i64)),
+    ];
+    let told = tiers::fields(call.node.disk, &stats, disk.as_ref());
+    fields.extend(told.into_iter().map(|(name, told)| match told {
+        Told::Text(word) => (name, Field::Text(word)),
+        Told::Number(number) => (name, Field::Number(number as i64)),
+    }));
+    write(call, fields);
     Ok(())
 }

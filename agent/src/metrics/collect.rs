@@ -1,5 +1,7 @@
 //! Collecting: one scrape's worth of all metrics, summed over the workers.
 
+mod disk;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use prometheus::proto::{
@@ -29,6 +31,7 @@ pub fn page(node: &Node) -> Vec<u8> {
         vec![number(declared::BUILD_INFO, 1.0, &[("version", env!("CARGO_PKG_VERSION"))])],
     );
     cache(node, &mut add);
+    disk::disk(node, &mut add);
     commands(node, &mut add);
     clients(node, &mut add);
     system(node, &mut add);
@@ -66,9 +69,6 @@ fn cache(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
     one(declared::MEMORY_LIMIT, figures.limit as u64);
     one(declared::BUFFERS, node.buffers.held() as u64);
     one(declared::BUFFERS_LIMIT, Buffers::limit(figures.limit) as u64);
-    let by = |metric: Metric, label: &str, values: &[(&str, u64)]| {
-        values.iter().map(|(name, value)| number(metric, *value as f64, &[(label, name)])).collect()
-    };
     let evicted = [("probation", stats.evicted_on_probation), ("capacity", stats.evicted_from_main)];
     add(declared::EVICTIONS, by(declared::EVICTIONS, "reason", &evicted));
     let expired = [("access", stats.expired_on_access), ("reclaim", stats.expired_by_reclaim)];
@@ -104,18 +104,32 @@ fn commands(node: &Node, add: &mut impl FnMut(Metric, Vec<Sample>)) {
 }
 
 fn duration(node: &Node, row: usize, calls: u64, labels: &[(&str, &str)]) -> Sample {
-    let mut so_far = 0;
     let buckets = LATENCY_BOUNDS_NS.iter().enumerate().map(|(place, bound)| {
-        so_far += node.sum(|tally| tally.commands[row].buckets[place].get());
+        (*bound as f64 / 1e9, node.sum(|tally| tally.commands[row].buckets[place].get()))
+    });
+    let seconds = node.sum(|tally| tally.commands[row].nanos.get()) as f64 / 1e9;
+    histogram(buckets, calls, seconds, labels)
+}
+
+/// Of buckets with their upper bounds and counts, of all counts together, and of the sum of what was counted.
+fn histogram(
+    buckets: impl Iterator<Item = (f64, u64)>,
+    count: u64,
+    sum: f64,
+    labels: &[(&str, &str)],
+) -> Sample {
+    let mut so_far = 0;
+    let buckets = buckets.map(|(bound, count)| {
+        so_far += count;
         let mut bucket = Bucket::default();
-        bucket.set_upper_bound(*bound as f64 / 1e9);
+        bucket.set_upper_bound(bound);
         bucket.set_cumulative_count(so_far);
         bucket
     });
     let mut histogram = Histogram::default();
     histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(calls);
-    histogram.set_sample_sum(node.sum(|tally| tally.commands[row].nanos.get()) as f64 / 1e9);
+    histogram.set_sample_count(count);
+    histogram.set_sample_sum(sum);
     let mut sample = Sample::from_label(pairs(labels));
     sample.set_histogram(histogram);
     sample
@@ -184,6 +198,11 @@ fn pairs(labels: &[(&str, &str)]) -> Vec<LabelPair> {
             pair
         })
         .collect()
+}
+
+/// A sample for each value of one label.
+fn by(metric: Metric, label: &str, values: &[(&str, u64)]) -> Vec<Sample> {
+    values.iter().map(|(name, value)| number(metric, *value as f64, &[(label, name)])).collect()
 }
 
 fn number(metric: Metric, value: f64, labels: &[(&str, &str)]) -> Sample {

@@ -41,6 +41,31 @@ fn engine_config(config: &Config) -> larder_cache::Config {
     }
 }
 
+impl DiskState {
+    /// Every word that [`label`](Self::label) may say.
+    pub const LABELS: [&'static str; 4] = ["off", "on", "down", "degraded"];
+
+    /// A word for metrics: how it was found, and whether nothing can be written now.
+    #[must_use]
+    pub fn label(self, is_down: bool) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::On(_) if is_down => "down",
+            Self::On(_) => "on",
+            Self::Degraded => "degraded",
+        }
+    }
+
+    /// What was found on disk, if it is there.
+    #[must_use]
+    pub fn warmth(self) -> Option<Warmth> {
+        if let Self::On(warmth) = self { Some(warmth) } else { None }
+    }
+}
+
+/// What a start that found everything is called, where a cold one has its reason.
+pub const WARM: &str = "warm";
+
 impl Storage {
     /// A cache in memory only.
     #[must_use]

@@ -7,7 +7,8 @@ use super::Cache;
 use crate::disk::store::ReadError;
 use crate::held::Held;
 use crate::journal::Statistics;
-use crate::tier::{LATENCY_BOUNDS_US, Latency};
+use crate::shard::Shard;
+use crate::tier::{LATENCY_BOUNDS_US, Latency, Tier};
 
 /// How long a device took: counts for each bound of [`LATENCY_BOUNDS_US`] and above, and the sum in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,16 +81,14 @@ pub struct DiskFigures {
     pub compactions_failed: u64,
 }
 
-impl Cache {
-    /// What the disk tier holds and did, if there is one.
-    #[must_use]
-    pub fn disk_figures(&self) -> Option<DiskFigures> {
-        let tier = self.tier.as_ref()?;
+impl DiskFigures {
+    /// All but what the shards know.
+    pub(crate) fn of(tier: &Tier) -> Self {
         let counts = &tier.counts;
         let read = |count: &AtomicU64| count.load(Relaxed);
         let (flush_queue_segments, flush_queue_bytes) = tier.outgoing();
-        let store = tier.store().map(|store| store.figures()).unwrap_or_default();
-        let mut figures = DiskFigures {
+        let store = tier.store_figures();
+        Self {
             capacity: tier.limits.capacity,
             flush_queue_segments: flush_queue_segments as u64,
             flush_queue_bytes: flush_queue_bytes as u64,
@@ -110,16 +109,26 @@ impl Cache {
             is_journal_poisoned: tier.journal.is_poisoned(),
             journal_restarts: read(&counts.journal_restarts),
             compactions_failed: read(&counts.compactions_failed),
-            ..DiskFigures::default()
-        };
-        for guarded in &self.shards {
-            let shard = Held::lock(guarded);
-            let Some(disk) = &shard.disk else { continue };
-            figures.entries += disk.ledger.live() as u64;
-            figures.segments += disk.ledger.segments() as u64;
-            figures.bytes += disk.ledger.sealed_bytes();
-            figures.ledger_bytes += disk.ledger.bytes() as u64;
+            ..Self::default()
         }
+    }
+
+    /// Adds what a shard knows.
+    pub(crate) fn add(&mut self, shard: &Shard) {
+        let Some(disk) = &shard.disk else { return };
+        self.entries += disk.ledger.live() as u64;
+        self.segments += disk.ledger.segments() as u64;
+        self.bytes += disk.ledger.sealed_bytes();
+        self.ledger_bytes += disk.ledger.bytes() as u64;
+    }
+}
+
+impl Cache {
+    /// What the disk tier holds and did, if there is one.
+    #[must_use]
+    pub fn disk_figures(&self) -> Option<DiskFigures> {
+        let mut figures = DiskFigures::of(self.tier.as_ref()?);
+        self.shards.iter().for_each(|shard| figures.add(&Held::lock(shard)));
         Some(figures)
     }
 }

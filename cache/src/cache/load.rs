@@ -61,6 +61,12 @@ impl Cache {
         self.tier.is_some()
     }
 
+    /// Whether there is one that takes nothing now.
+    #[must_use]
+    pub fn is_disk_down(&self) -> bool {
+        self.tier.as_ref().is_some_and(|tier| tier.is_down())
+    }
+
     /// Writes down what happened so far. To be called before anything that happened is acknowledged to anybody.
     ///
     /// # Errors

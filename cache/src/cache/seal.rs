@@ -43,6 +43,8 @@ impl Cache {
         let before = self.stats();
         let mut tending = Tending::default();
         let mut is_complete = memory_too;
+        // Else it would take up room among what is on its way for ever.
+        self.settle_left_behind(tier).await;
         if memory_too {
             tier.begin_sealing();
             'shards: for guarded in &self.shards {

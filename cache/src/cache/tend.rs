@@ -112,6 +112,15 @@ impl Cache {
         }
     }
 
+    /// Sees off what whoever tended had given to the store when it was stopped.
+    pub(super) async fn settle_left_behind(&self, tier: &Arc<Tier>) {
+        let Some(store) = tier.store() else { return };
+        let mut batch = tier.left_behind(&store);
+        if !batch.is_empty() {
+            self.settle(tier, &store, &mut batch).await;
+        }
+    }
+
     /// Waits until what was given to the store is on disk, and says so.
     async fn settle(&self, tier: &Arc<Tier>, store: &Arc<Store>, batch: &mut Vec<Flight>) {
         let begun = Instant::now();

@@ -106,6 +106,17 @@ pub(crate) struct Store {
     engine: Arc<Engine>,
 }
 
+impl Figures {
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { bytes_written, bytes_read, writes_failed, reads_failed, reclaimed } = other;
+        self.bytes_written += bytes_written;
+        self.bytes_read += bytes_read;
+        self.writes_failed += writes_failed;
+        self.reads_failed.iter_mut().zip(reads_failed).for_each(|(sum, count)| *sum += count);
+        self.reclaimed += reclaimed;
+    }
+}
+
 impl Store {
     /// Opens the directory, made ready and reserved in full.
     ///

@@ -33,6 +33,8 @@ pub(super) enum Demotion {
     Later,
     /// It is not taken.
     Refused,
+    /// There is nothing to take it.
+    Nowhere,
 }
 
 /// Where an entry of a segment stands.
@@ -133,7 +135,7 @@ impl Shard {
     /// Moves an entry that leaves memory to disk, if it is worth it.
     pub(super) fn demote(&mut self, hash: u64, location: u32, queue: QueueName, now: Millis) -> Demotion {
         if self.disk.is_none() {
-            return Demotion::Refused;
+            return Demotion::Nowhere;
         }
         if self.demote_unchanged(hash, location) {
             return Demotion::Done;
@@ -142,11 +144,14 @@ impl Shard {
         let (deadline, reads, is_control) = (record.deadline(), record.frequency(), record.is_control());
         let bytes = self.weight_at(location);
         let has_to_stay = self.has_to_stay(deadline.is_some()) || is_control;
-        let Some(disk) = &self.disk else { return Demotion::Refused };
+        let Some(disk) = &self.disk else { return Demotion::Nowhere };
         let tier = std::sync::Arc::clone(&disk.tier);
         let is_read = reads > 0 || queue != QueueName::Small;
+        if tier.is_down() {
+            self.stats.refused_down += 1;
+            return Demotion::Nowhere;
+        }
         let refused = match () {
-            () if tier.is_down() => Some(&mut self.stats.refused_down),
             () if bytes > tier.limits.largest => Some(&mut self.stats.refused_size),
             () if !tier.has_room(bytes.max(tier.limits.packed)) => {
                 if has_to_stay {
@@ -167,7 +172,11 @@ impl Shard {
             *count += 1;
             return Demotion::Refused;
         }
-        if self.write_out(hash, location) { Demotion::Done } else { Demotion::Refused }
+        if self.write_out(hash, location) {
+            return Demotion::Done;
+        }
+        self.stats.refused_full += 1;
+        Demotion::Refused
     }
 
     /// Leaves an entry to its copy on disk.

@@ -204,15 +204,16 @@ impl Shard {
             self.ghost.remember(hash, self.resident());
         }
         self.tell_touches(index_hash(hash), location);
-        match self.demote(hash, location, queue, now) {
+        let departure = match self.demote(hash, location, queue, now) {
             Demotion::Done => return Eviction::Progress,
             Demotion::Later => {
                 let queue = if queue == QueueName::Kept { queue } else { QueueName::Main };
                 self.carry(hash, location, queue, 0, now);
                 return Eviction::Later;
             }
-            Demotion::Refused => {}
-        }
+            Demotion::Refused => Departure::Refused,
+            Demotion::Nowhere => Departure::Evicted,
+        };
         let record = self.log.record(location);
         if queue == QueueName::Kept || self.policy == Policy::NoEviction {
             self.carry(hash, location, queue, 0, now);
@@ -226,7 +227,7 @@ impl Shard {
         } else {
             self.stats.evicted_from_main += 1;
         }
-        self.changed |= self.history.left(hash, Departure::Evicted, now);
+        self.changed |= self.history.left(hash, departure, now);
         self.drop_entry(hash, location);
         Eviction::Progress
     }

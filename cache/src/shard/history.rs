@@ -10,6 +10,8 @@ pub(crate) const EVENTS_MAX: usize = 1 << 14;
 pub enum Departure {
     /// It made room for others.
     Evicted,
+    /// It made room for others, and the disk did not take it.
+    Refused,
     /// Its time was over.
     Expired,
     /// Somebody deleted it.

@@ -20,19 +20,20 @@ pub(super) struct Outgoing {
     /// Those that the store was not given yet.
     waiting: VecDeque<Flight>,
     /// All of them.
-    flights: BTreeMap<u64, Bytes>,
+    flights: BTreeMap<u64, Flight>,
     bytes: usize,
 }
 
 impl Outgoing {
     pub(super) fn push(&mut self, number: u64, shard: usize, row: u32, bytes: Bytes, takes: usize) {
         self.bytes += bytes.len();
-        self.flights.insert(number, bytes.clone());
-        self.waiting.push_back(Flight { number, shard, row, bytes, takes });
+        let flight = Flight { number, shard, row, bytes, takes };
+        self.flights.insert(number, flight.clone());
+        self.waiting.push_back(flight);
     }
 
     pub(super) fn get(&self, number: u64) -> Option<Bytes> {
-        self.flights.get(&number).cloned()
+        self.flights.get(&number).map(|flight| flight.bytes.clone())
     }
 
     /// The next one that the store was not given.
@@ -40,10 +41,21 @@ impl Outgoing {
         self.waiting.pop_front()
     }
 
+    /// Those that were taken, and of which nothing was heard since.
+    pub(super) fn taken(&self) -> Vec<Flight> {
+        let waits = |number: &u64| self.waiting.iter().any(|flight| flight.number == *number);
+        self.flights.iter().filter(|(number, _)| !waits(number)).map(|(_, flight)| flight.clone()).collect()
+    }
+
+    /// Has one written that was taken and did not come to the store.
+    pub(super) fn put_back(&mut self, flight: Flight) {
+        self.waiting.push_front(flight);
+    }
+
     /// Forgets a segment that has arrived, or never will.
     pub(super) fn remove(&mut self, number: u64) {
-        if let Some(bytes) = self.flights.remove(&number) {
-            self.bytes -= bytes.len();
+        if let Some(flight) = self.flights.remove(&number) {
+            self.bytes -= flight.bytes.len();
         }
     }
 

@@ -19,6 +19,7 @@ mod reload;
 mod scan;
 mod secrets;
 mod socket;
+mod telling;
 mod workers;
 
 use larder_tests::resp::Value;
