@@ -12,12 +12,11 @@ use fuser::{
     OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory, ReplyEmpty, ReplyEntry,
     ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, WriteFlags,
 };
-use rustix::fs::{CWD, OFlags, renameat_with, statvfs};
+use rustix::fs::{CWD, OFlags, renameat_with};
 
 use super::fault::Op;
 use super::meta::Change;
 use super::passing::{NOT_AT_ALL, Passing, end, end_entry, end_write, give, options};
-use super::space::taken;
 use super::tree::Open;
 
 /// Bytes of one request, which is as much as the kernel sends unless told otherwise by its administrator.
@@ -353,20 +352,14 @@ impl Filesystem for Passing {
     }
 
     fn statfs(&self, _request: &Request, _number: INodeNo, reply: ReplyStatfs) {
-        match statvfs(self.0.root()) {
-            Ok(beneath) => {
-                let unit = beneath.f_frsize.max(1);
-                let (mut blocks, mut free, mut available) =
-                    (beneath.f_blocks, beneath.f_bfree, beneath.f_bavail);
-                if let Some(bytes) = self.0.rules().full_bytes() {
-                    blocks = bytes / unit;
-                    free = free.min(bytes.saturating_sub(taken(self.0.root())) / unit);
-                    available = available.min(free);
-                }
-                let [block, name, unit] = [beneath.f_bsize, beneath.f_namemax, unit].map(|size| size as u32);
-                reply.statfs(blocks, free, available, beneath.f_files, beneath.f_ffree, block, name, unit);
+        match self.0.room() {
+            Ok(room) => {
+                let [block, name, unit] =
+                    [room.f_bsize, room.f_namemax, room.f_frsize].map(|size| size as u32);
+                let (free, available) = (room.f_bfree, room.f_bavail);
+                reply.statfs(room.f_blocks, free, available, room.f_files, room.f_ffree, block, name, unit);
             }
-            Err(error) => reply.error(io::Error::from(error).into()),
+            Err(error) => reply.error(error.into()),
         }
     }
 }

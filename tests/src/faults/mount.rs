@@ -83,6 +83,11 @@ fn unmount_forcibly(point: &Path) -> io::Result<()> {
     if flags.into_iter().any(|flags| unmount(point, flags).is_ok()) {
         return Ok(());
     }
+    // Others than root may end the calls of what they mounted where the kernel's control files are mounted, as they are by default.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if let Some(connection) = mounts.lines().find_map(|line| connection(line, point)) {
+        let _ = fs::write(format!("/sys/fs/fuse/connections/{connection}/abort"), "1");
+    }
     let words = ["-u", "-z", "-q", "--"];
     let ended = Command::new("fusermount3")
         .args(words)
@@ -91,6 +96,13 @@ fn unmount_forcibly(point: &Path) -> io::Result<()> {
         .stderr(Stdio::null())
         .status()?;
     if ended.success() { Ok(()) } else { Err(io::Error::other(format!("fusermount3: {ended}"))) }
+}
+
+/// The number under which the kernel controls what is mounted at `point`, if that is what a line of `mountinfo` is about.
+fn connection<'a>(line: &'a str, point: &Path) -> Option<&'a str> {
+    let mut fields = line.split(' ').skip(2);
+    let device = fields.next()?.strip_prefix("0:")?;
+    (fields.nth(1).map(Path::new) == Some(point)).then_some(device)
 }
 
 /// Unmounts what processes left that have ended since, and removes the directories of it.
@@ -150,6 +162,8 @@ mod tests {
     fn tells_its_own_mounts_and_processes_from_others() {
         let line = "36 35 0:30 / /tmp/larder-faults-x/mount rw,nosuid shared:9 - fuse larder-faults-77-1234 rw,user_id=0";
         assert_eq!(ours(line), Some(("/tmp/larder-faults-x/mount", "77-1234")));
+        assert_eq!(connection(line, Path::new("/tmp/larder-faults-x/mount")), Some("30"));
+        assert_eq!(connection(line, Path::new("/tmp/larder-faults-y/mount")), None);
         assert_eq!(ours(&line.replace("fuse larder", "ext4 larder")), None);
         assert_eq!(ours(&line.replace("faults-77", "others-77")), None);
 

@@ -4,6 +4,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rustix::fs::{StatVfs, statvfs};
+
 use super::Errno;
 use super::fault::Kind;
 use super::rule::Plan;
@@ -13,7 +15,7 @@ use super::tree::{Open, Tree};
 const SECTOR: u64 = 512;
 
 /// Bytes that the files of a directory and of those in it take.
-pub(super) fn taken(directory: &Path) -> u64 {
+fn taken(directory: &Path) -> u64 {
     let Ok(entries) = directory.read_dir() else { return 0 };
     // What goes while this looks takes nothing.
     let bytes = entries.flatten().filter_map(|entry| {
@@ -37,5 +39,17 @@ impl Tree {
         }
         rule.count();
         if lacks < length { Ok(length - lacks) } else { Err(Errno::NOSPC.into()) }
+    }
+
+    /// What there is beneath, or on the disk of a given size.
+    pub(super) fn room(&self) -> io::Result<StatVfs> {
+        let mut room = statvfs(self.root())?;
+        if let Some(bytes) = self.rules().full_bytes() {
+            let unit = room.f_frsize.max(1);
+            room.f_blocks = bytes / unit;
+            room.f_bfree = room.f_bfree.min(bytes.saturating_sub(taken(self.root())) / unit);
+            room.f_bavail = room.f_bavail.min(room.f_bfree);
+        }
+        Ok(room)
     }
 }
