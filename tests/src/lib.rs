@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod cgroup;
 pub mod differential;
+pub mod faults;
 pub mod http;
 pub mod once;
 pub mod peer;

@@ -17,7 +17,7 @@ use crate::clock::now;
 use crate::disk::keys::Keys;
 use crate::disk::segment::entry::Entry;
 use crate::disk::segment::parse::Segment;
-use crate::disk::store::{Store, StoreOptions};
+use crate::disk::store::{Counts, Store, StoreOptions};
 use crate::held::Held;
 use crate::journal::{self, Journal, Record, Recovery, Sealer, State, What};
 use crate::key::Key;
@@ -41,21 +41,47 @@ impl Cache {
     /// # Errors
     /// If the directory cannot be used; see [`DiskError::is_harmless`].
     pub async fn with_disk(config: Config, mut options: DiskOptions) -> Result<(Self, Warmth), DiskError> {
-        let lock = take(&options.directory)?;
-        let opened = open(&config, &mut options, lock).await;
-        if let Err(error) = &opened
-            && error.is_harmless()
-        {
-            // What happens now is not written down: no later start may believe what was.
-            let journal = options.directory.join(journal::NAME);
-            match std::fs::remove_file(journal) {
-                Err(gone) if gone.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(DiskError::Unsafe(error.to_string()));
-                }
-                _ => {}
-            }
+        let opened = match take(&options.directory) {
+            Ok(lock) => open(&config, &mut options, lock).await,
+            Err(error) => Err(error),
+        };
+        opened.map_err(|error| if error.is_harmless() { disown(&options.directory, error) } else { error })
+    }
+
+    /// Sees to it that no later start believes what a directory holds, for whoever serves without it.
+    ///
+    /// # Errors
+    /// If another process uses it, or it cannot be seen to.
+    pub fn without_disk(directory: &Path) -> Result<(), DiskError> {
+        if matches!(directory.try_exists(), Ok(false)) {
+            return Ok(());
         }
-        opened
+        let why = match take(directory) {
+            Ok(_lock) => {
+                return remove_journal(directory).map_err(|error| DiskError::Unsafe(error.to_string()));
+            }
+            Err(why) => why,
+        };
+        if !why.is_harmless() {
+            return Err(why);
+        }
+        match disown(directory, why) {
+            why if why.is_harmless() => Ok(()),
+            why => Err(why),
+        }
+    }
+}
+
+/// What happens now is not written down: no later start may believe what was.
+fn disown(directory: &Path, error: DiskError) -> DiskError {
+    if remove_journal(directory).is_ok() { error } else { DiskError::Unsafe(error.to_string()) }
+}
+
+fn remove_journal(directory: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::remove_file(directory.join(journal::NAME)) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
+        removed => removed,
     }
 }
 
@@ -136,14 +162,15 @@ async fn open(
         keys: keys.clone(),
         lost: Arc::clone(&lost),
     };
-    let wipes = StoreOptions { wipe: cold.is_some(), ..reopening.options() };
+    state.segments.sort_unstable_by_key(|segment| segment.number);
+    let known: Vec<u64> = state.segments.iter().map(|segment| segment.number).collect();
+    let counts: Counts = Box::new(move |number| known.binary_search(&number).is_ok());
+    let wipes = StoreOptions { wipe: cold.is_some(), counts: Some(counts), ..reopening.options() };
     let store = Arc::new(Store::open(wipes).await?);
     // Segments hold entries of one shard each.
     let config = &Config { shards: usize::from(journal.parts()).max(1), ..*config };
     let mut cache = Cache::seeded(*config, crate::key::Seed::from_bytes(journal.seed()), &state.roots);
-    state.segments.sort_unstable_by_key(|segment| segment.number);
-    let footprint = |segment: &journal::Segment| u64::from(segment.bytes);
-    let position = state.segments.iter().map(footprint).sum();
+    let position = store.begun_at();
     let number = state.segments.last().map_or(0, |segment| segment.number) + 1;
     let opened = Opened { lost, reopening, lock, cold: state.roots.cold.iter().copied().collect() };
     let budget = Arc::clone(&cache.budget);
@@ -156,6 +183,11 @@ async fn open(
     if cold.is_none() {
         cache.start_cold_where_due(&state);
         cache.adopt(&state, &store, &mut warmth).await;
+        // What governs others is told by the journal; what cannot be may have been in what was lost.
+        drop(tier.take_ungoverned());
+        if warmth.segments_lost > 0 {
+            state.roots.cold.iter().for_each(|&incarnation| tier.note_ungoverned(incarnation));
+        }
         cache.restore(&state, &mut warmth);
     }
     for guarded in &cache.shards {
@@ -256,8 +288,9 @@ impl Cache {
             };
             let parsed = bytes.and_then(|bytes| Segment::parse(bytes, number).ok());
             let shard = parsed.as_ref().and_then(|segment| self.shard_of_all(segment));
+            // Those that were given to the store at the same time may lie the other way round.
+            position = store.position(number).unwrap_or_default().max(position);
             let known = Known { number, position, bytes: segment.bytes, dead: &segment.dead };
-            position += u64::from(segment.bytes);
             let (Some(parsed), Some(shard)) = (parsed, shard) else {
                 warmth.segments_lost += 1;
                 if let Some(tier) = &self.tier {
