@@ -122,7 +122,10 @@ fn probe_all(
         for side in &mut *sides {
             side.page_cache(is_warm)?;
         }
-        let mut pairs = [Vec::new(), Vec::new()];
+        let mut pairs = [Vec::new(), Vec::new(), Vec::new()];
+        for side in &mut *sides {
+            side.used()?;
+        }
         for _ in 0..blocks {
             let mut waits = [Vec::new(), Vec::new()];
             for (turn, key) in keys.by_ref().take(asked).enumerate() {
@@ -142,10 +145,14 @@ fn probe_all(
             for (share, pairs) in [0.5, 0.99].iter().zip(&mut pairs) {
                 pairs.push([0, 1].map(|side| percentile(&waits[side], *share) as f64 / 1e3));
             }
+            let mut cpu = [0.0; 2];
+            for (side, cpu) in sides.iter_mut().zip(&mut cpu) {
+                *cpu = side.used()?.cpu_ns as f64 / 1e3 / asked as f64;
+            }
+            pairs[2].push(cpu);
         }
-        for (percentile, pairs) in ["p50", "p99"].iter().zip(&pairs) {
-            let ratio = Ratio::of(pairs);
-            figures.push(ratio.figure(format!("{name}, hit on disk, {state}, {percentile}"), "us"));
+        for (what, pairs) in ["p50", "p99", "CPU"].iter().zip(&pairs) {
+            figures.push(Ratio::of(pairs).figure(format!("{name}, hit on disk, {state}, {what}"), "us"));
         }
     }
     let share = |side: usize, place: Found| {
