@@ -179,9 +179,9 @@ fn zipf(
     exponent: f64,
 ) -> anyhow::Result<Vec<Figure>> {
     progress(&format!("disk: {name}, Zipf {exponent}"));
-    let (pairs, ops) = (bench.options.pairs.unwrap_or(bench.choose(15, 11)), bench.choose(20_000, 2_000));
+    let (pairs, ops) = (bench.options.pairs.unwrap_or(bench.choose(15, 7)), bench.choose(20_000, 2_000));
     let mut keys = Zipf::new(count, exponent, exponent.to_bits());
-    for _ in 0..bench.choose(5, 3) {
+    for _ in 0..bench.choose(5, 2) {
         let mut again = keys.clone();
         run(&mut sides[0], &mut keys, ops)?;
         run(&mut sides[1], &mut again, ops)?;
