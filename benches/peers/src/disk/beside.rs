@@ -151,7 +151,7 @@ fn probe_all(
             }
             pairs[2].push(cpu);
         }
-        for (what, pairs) in ["p50", "p99", "CPU"].iter().zip(&pairs) {
+        for (what, pairs) in ["p50", "p99", "CPU a GET"].iter().zip(&pairs) {
             figures.push(Ratio::of(pairs).figure(format!("{name}, hit on disk, {state}, {what}"), "us"));
         }
     }
