@@ -37,6 +37,8 @@ pub(crate) enum Measurement {
     Idle,
     /// The longest wait of one client while ten million keys go in, a million expire, and all are flushed
     Turns,
+    /// The disk tier beside memcached's extstore, in equal memory cgroups over four times as much data; restarts
+    Disk,
     /// All of the above, the counts first
     All,
 }

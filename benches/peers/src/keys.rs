@@ -52,7 +52,7 @@ pub(crate) fn key_text(number: u64) -> [u8; KEY_BYTES] {
 }
 
 /// splitmix64's finalizer, a bijection of 64-bit numbers.
-fn mix(number: u64) -> u64 {
+pub(crate) fn mix(number: u64) -> u64 {
     let mut bits = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

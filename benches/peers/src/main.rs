@@ -5,10 +5,12 @@
 
 mod batch;
 mod bench;
+mod cgroup;
 mod children;
 mod cli;
 mod cpu;
 mod cpus;
+mod disk;
 mod idle;
 mod instructions;
 mod keys;
@@ -74,13 +76,15 @@ fn run(cli: &Cli) -> anyhow::Result<usize> {
         progress("no valkey-server found: its columns are missing (--valkey PATH)");
     }
     type Measure = fn(&Bench<'_>) -> anyhow::Result<Vec<Figure>>;
-    let all: [(Measurement, Measure); 6] = [
+    let all: [(Measurement, Measure); 8] = [
         (Measurement::Instructions, instructions::measure),
         (Measurement::Syscalls, syscalls::measure),
         (Measurement::Cpu, cpu::measure),
         (Measurement::Memory, memory::measure),
         (Measurement::Idle, idle::measure),
         (Measurement::Turns, turns::measure),
+        (Measurement::Disk, disk::beside),
+        (Measurement::Disk, disk::alone),
     ];
     let mut failure = None;
     for (measurement, measure) in all {
@@ -127,6 +131,7 @@ fn guard(scratch: PathBuf, deadline: Duration) -> anyhow::Result<()> {
             }
         });
         children::kill_all();
+        cgroup::remove_all();
         // The servers are dying, so this is all that is left to clean up; there is nobody to tell if it fails.
         let _ = std::fs::remove_dir_all(scratch);
         progress(if code == 124 { "the deadline has passed: gave up" } else { "interrupted: gave up" });

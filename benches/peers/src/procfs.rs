@@ -1,5 +1,6 @@
 //! What the kernel says about a process: CPU time to the nanosecond, resident memory, context switches.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
@@ -71,6 +72,62 @@ impl CpuClock {
             last = now;
         }
     }
+}
+
+/// What a process has used of a machine since some moment, threads that come and go included.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Usage {
+    /// Nanoseconds on a core, of the threads that exist now.
+    pub(crate) cpu_ns: u64,
+    /// Bytes that made pages of files dirty.
+    pub(crate) written: u64,
+}
+
+/// Adds up what a process uses.
+pub(crate) struct Meter {
+    pid: Pid,
+    threads: HashMap<PathBuf, u64>,
+    written: u64,
+}
+
+impl Meter {
+    /// Begins now.
+    pub(crate) fn begin(pid: Pid) -> anyhow::Result<Self> {
+        let mut meter = Meter { pid, threads: HashMap::new(), written: 0 };
+        meter.lap()?;
+        Ok(meter)
+    }
+
+    /// What was used since the process began.
+    pub(crate) fn since_start(pid: Pid) -> anyhow::Result<Usage> {
+        Meter { pid, threads: HashMap::new(), written: 0 }.lap()
+    }
+
+    /// What was used since the last time. A thread that ended meanwhile has taken its last nanoseconds along.
+    pub(crate) fn lap(&mut self) -> anyhow::Result<Usage> {
+        let mut usage = Usage::default();
+        let mut threads = HashMap::new();
+        for task in tasks(self.pid)? {
+            let Ok(text) = std::fs::read_to_string(task.join("schedstat")) else { continue };
+            let used = text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0);
+            usage.cpu_ns += used - self.threads.get(&task).copied().unwrap_or(0);
+            threads.insert(task, used);
+        }
+        self.threads = threads;
+        let written = io_field(self.pid, "write_bytes:")?;
+        usage.written = written - self.written;
+        self.written = written;
+        Ok(usage)
+    }
+}
+
+/// Bytes that the process has read so far by `read` and its like, from sockets and files.
+pub(crate) fn read_bytes(pid: Pid) -> anyhow::Result<u64> {
+    io_field(pid, "rchar:")
+}
+
+fn io_field(pid: Pid, name: &str) -> anyhow::Result<u64> {
+    field(format!("/proc/{}/io", pid.as_raw_nonzero()).as_ref(), name)
 }
 
 /// Resident bytes, counted page by page (the cheap counters of `status` lag by up to a batch for each core).

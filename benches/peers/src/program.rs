@@ -17,7 +17,7 @@ const ECHO_SOURCE: &str = include_str!("../echo.c");
 pub(crate) struct Program {
     /// What the tables call it.
     pub(crate) label: String,
-    /// Whether it can be asked anything (the echo server can't).
+    /// Whether it can be asked for a PONG (the echo server and memcached can't).
     pub(crate) speaks_resp: bool,
     path: PathBuf,
     kind: Kind,
@@ -25,8 +25,9 @@ pub(crate) struct Program {
 
 #[derive(Clone)]
 enum Kind {
-    Larder { memory: String },
+    Larder { memory: String, more: Vec<OsString> },
     Redis,
+    Memcached { more: Vec<OsString> },
     Echo,
 }
 
@@ -48,7 +49,7 @@ impl Program {
         if name.contains("redis") || name.contains("valkey") {
             return Ok(Program { label: "subject".to_owned(), speaks_resp: true, path, kind: Kind::Redis });
         }
-        let kind = Kind::Larder { memory: options.memory_limit.clone() };
+        let kind = Kind::Larder { memory: options.memory_limit.clone(), more: Vec::new() };
         Ok(Program { label: "larder".to_owned(), speaks_resp: true, path, kind })
     }
 
@@ -66,6 +67,31 @@ impl Program {
             None => return Ok(None),
         };
         Ok(Some(Program { label: "valkey".to_owned(), speaks_resp: true, path, kind: Kind::Redis }))
+    }
+
+    /// The program being measured, with so much memory and a disk tier of so many bytes in `directory`.
+    pub(crate) fn with_disk(&self, memory: u64, directory: &Path, bytes: u64) -> anyhow::Result<Self> {
+        let Kind::Larder { .. } = &self.kind else { bail!("{} has no disk tier", self.path.display()) };
+        let more = ["--disk".into(), directory.into(), "--disk-size".into(), bytes.to_string().into()];
+        let kind = Kind::Larder { memory: memory.to_string(), more: more.to_vec() };
+        Ok(Program { kind, ..self.clone() })
+    }
+
+    /// Memcached with so much memory and a file of so many bytes for extstore, which takes values from `least` bytes on.
+    pub(crate) fn memcached(memory: u64, file: &Path, bytes: u64, least: usize) -> anyhow::Result<Self> {
+        let path = resolve(Path::new("memcached"))?;
+        let mib = |bytes: u64| (bytes >> 20).to_string();
+        // Its slab pages begin to follow what is asked of them after three looks, not thirty: it has to settle in less time.
+        let mut extstore = OsString::from("slab_automove_window=3,ext_path=");
+        extstore.push(file);
+        extstore.push(format!(":{}m,ext_item_size={least}", mib(bytes)));
+        let more = vec!["-m".into(), mib(memory).into(), "-o".into(), extstore];
+        Ok(Program {
+            label: "memcached".to_owned(),
+            speaks_resp: false,
+            path,
+            kind: Kind::Memcached { more },
+        })
     }
 
     /// The echo server, compiled beside this program (somewhere below `target/`, then).
@@ -87,8 +113,9 @@ impl Program {
     pub(crate) fn command_line(&self, socket: &Path, directory: &Path, workers: u16) -> Vec<OsString> {
         let mut line = vec![self.path.clone().into_os_string()];
         match &self.kind {
-            Kind::Larder { memory } => {
+            Kind::Larder { memory, more } => {
                 line.extend(["--socket".into(), socket.into()]);
+                line.extend(more.iter().cloned());
                 line.extend(["--metrics", "127.0.0.1:0", "--memory", memory].map(OsString::from));
                 line.extend(["--workers".into(), workers.to_string().into()]);
             }
@@ -96,6 +123,11 @@ impl Program {
                 line.extend(["--port", "0", "--save", "", "--appendonly", "no"].map(OsString::from));
                 line.extend(["--daemonize", "no", "--maxclients", "10000"].map(OsString::from));
                 line.extend(["--unixsocket".into(), socket.into(), "--dir".into(), directory.into()]);
+            }
+            Kind::Memcached { more } => {
+                line.extend(["-s".into(), socket.into()]);
+                line.extend(["-u", "root", "-t", &workers.to_string()].map(OsString::from));
+                line.extend(more.iter().cloned());
             }
             Kind::Echo => {
                 line.push(socket.into());

@@ -74,20 +74,30 @@ impl Server {
         scratch: &Path,
         cpus: &[usize],
     ) -> anyhow::Result<Duration> {
+        let (server, took) = Self::start_until(program, scratch, cpus, pongs)?;
+        server.stop()?;
+        Ok(took)
+    }
+
+    /// Starts `program` bare and returns the time from exec until `is_answered` has the answer it wants.
+    pub(crate) fn start_until(
+        program: &Program,
+        scratch: &Path,
+        cpus: &[usize],
+        is_answered: impl Fn(&Path) -> bool,
+    ) -> anyhow::Result<(Self, Duration)> {
         let directory = fresh_directory(scratch)?;
         let line = program.command_line(&directory.join(SOCKET), &directory, 1);
         let asked = Instant::now();
         let mut server = Self::spawn(program, &line, directory, cpus)?;
-        while !server.answers(program) {
+        while !is_answered(&server.socket) {
             server.check_alive()?;
             if asked.elapsed() > Duration::from_secs(20) {
                 bail!("{} did not answer within 20 s{}", program.label, last_words(&server.directory));
             }
             std::thread::sleep(Duration::from_micros(50));
         }
-        let took = asked.elapsed();
-        server.stop()?;
-        Ok(took)
+        Ok((server, asked.elapsed()))
     }
 
     fn spawn(
@@ -124,18 +134,27 @@ impl Server {
     }
 
     /// Asks it to end and waits for it; callgrind writes its counts then, and a drain takes up to 20 s.
-    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) fn stop(self) -> anyhow::Result<()> {
+        self.end(Signal::TERM).map(drop)
+    }
+
+    /// Ends it with a signal; returns what it wrote to its log.
+    pub(crate) fn end(mut self, signal: Signal) -> anyhow::Result<String> {
         self.stopping = true;
-        self.process.stop(Signal::TERM, Duration::from_secs(60))
+        self.process.stop(signal, Duration::from_secs(60))?;
+        self.log()
+    }
+
+    /// What it has written to its log.
+    pub(crate) fn log(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.directory.join("log")).context("cannot read a log")
     }
 
     fn answers(&self, program: &Program) -> bool {
         if !program.speaks_resp {
             return UnixStream::connect(&self.socket).is_ok();
         }
-        wire::Client::connect(&self.socket, Duration::from_secs(60))
-            .and_then(|mut client| client.ask(&["PING"]))
-            .is_ok_and(|reply| reply == "+PONG")
+        pongs(&self.socket)
     }
 
     fn check_alive(&mut self) -> anyhow::Result<()> {
@@ -157,6 +176,12 @@ impl Drop for Server {
             progress(&format!("{} ended by itself ({status}){}", self.label, last_words(&self.directory)));
         }
     }
+}
+
+fn pongs(socket: &Path) -> bool {
+    wire::Client::connect(socket, Duration::from_secs(60))
+        .and_then(|mut client| client.ask(&["PING"]))
+        .is_ok_and(|reply| reply == "+PONG")
 }
 
 fn fresh_directory(scratch: &Path) -> anyhow::Result<PathBuf> {

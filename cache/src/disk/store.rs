@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use self::engine::Engine;
 pub(crate) use self::error::{OpenError, ReadError, Refused};
@@ -106,6 +107,8 @@ pub(crate) struct Store {
     pusher: Arc<Mutex<Pusher>>,
     /// Bytes written when files were last pushed out.
     pushed: AtomicU64,
+    /// The push that is under way, or was the last.
+    pushing: Mutex<Option<JoinHandle<io::Result<()>>>>,
     writes_failed: AtomicU64,
     has_stopped: AtomicBool,
     reads_failed: [AtomicU64; ReadError::ALL.len()],
@@ -183,6 +186,7 @@ impl Store {
             places,
             pusher: Arc::new(Mutex::new(Pusher::new(blocks.files))),
             pushed: AtomicU64::new(0),
+            pushing: Mutex::default(),
             writes_failed: AtomicU64::new(0),
             has_stopped: AtomicBool::new(false),
             reads_failed: Default::default(),
@@ -257,9 +261,15 @@ impl Store {
         {
             return;
         }
+        // Writing goes on meanwhile, since a device takes its time to sync: who waited for that would have to drop what leaves
+        // memory. Only who is a whole push ahead of the device waits.
+        let before = self.pushing.lock().take();
+        if let Some(before) = before {
+            // If it fails, the kernel writes when it sees fit, and reads find out what is wrong with the disk.
+            let _ = before.await;
+        }
         let pusher = self.pusher.clone();
-        // If it fails, the kernel writes when it sees fit, and reads find out what is wrong with the disk.
-        let _ = self.engine.blocking(move || pusher.lock().push()).await;
+        *self.pushing.lock() = self.engine.begin_blocking(move || pusher.lock().push());
     }
 
     /// Whether the segment was seen on disk.

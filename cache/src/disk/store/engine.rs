@@ -19,6 +19,7 @@ use foyer::{
     RecoverMode, Spawner, Statistics, StorageFilter, StorageFilterCondition, StorageFilterResult,
 };
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use super::files::Blocks;
 use super::flights::Flight;
@@ -322,10 +323,15 @@ impl Engine {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        match &self.backstage.0 {
-            Some((runtime, _)) => runtime.spawn_blocking(work).await.ok(),
-            None => None,
-        }
+        self.begin_blocking(work)?.await.ok()
+    }
+
+    /// Begins something that waits for the disk on a thread that may.
+    pub(super) fn begin_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<JoinHandle<T>> {
+        self.backstage.0.as_ref().map(|(runtime, _)| runtime.spawn_blocking(work))
     }
 
     /// Takes no more, and waits for what is under way.
