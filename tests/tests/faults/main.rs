@@ -1,5 +1,6 @@
 //! The disk that fails on demand, by itself: it is a disk when nothing is wrong, and each fault fires, is seen by programs
-//! that know nothing of it, and is counted. `LARDER_TESTS_WITHOUT_FUSE=1` skips all of this where there is no FUSE.
+//! that know nothing of it, and is counted. Where there is no FUSE all of this says so and is
+//! skipped.
 
 #![allow(
     clippy::print_stdout,

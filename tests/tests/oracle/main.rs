@@ -22,13 +22,16 @@ mod moment;
 mod possible;
 mod random;
 mod register;
+mod stalled;
 mod subject;
+mod trouble;
 mod warm;
 mod world;
 
 use std::time::UNIX_EPOCH;
 
 use subject::has_disk;
+use trouble::Trouble;
 use world::{Lie, Plan, World};
 
 /// Some seconds.
@@ -55,7 +58,11 @@ fn cycles() -> u64 {
 }
 
 fn run(plan: Plan) -> World {
-    let mut world = World::new(plan);
+    run_world(World::new(plan))
+}
+
+fn run_world(mut world: World) -> World {
+    let plan = world.plan;
     world.run();
     println!("{plan:?}\n{}", world.report());
     world
@@ -80,6 +87,29 @@ fn nor_do_damaged_files() {
     }
     let world = run(Plan { seed: seed(), cycles: cycles().div_ceil(2), damage: true, lie: None });
     assert_eq!(world.violations(), 0, "printed above");
+}
+
+#[test]
+fn nor_do_writes_that_a_limit_forbids() {
+    if !has_disk() {
+        return println!("not run: the agent has no disk tier");
+    }
+    let plan = Plan { seed: seed(), cycles: cycles(), damage: false, lie: None };
+    let world = run_world(World::troubled(plan, Trouble::file_limit()));
+    assert_eq!(world.violations(), 0, "printed above");
+}
+
+#[test]
+fn nor_does_a_disk_that_fails() {
+    if !has_disk() {
+        return println!("not run: the agent has no disk tier");
+    }
+    let plan = Plan { seed: seed(), cycles: cycles() * 2, damage: false, lie: None };
+    let Some(trouble) = Trouble::device() else { return };
+    let world = run_world(World::troubled(plan, trouble));
+    assert_eq!(world.violations(), 0, "printed above");
+    let fired = world.trouble.as_ref().map(Trouble::fired).unwrap_or_default();
+    assert!(fired.values().filter(|&&count| count > 0).count() * 2 > trouble::ways(), "{fired:?}");
 }
 
 /// The test's own test: what is put back behind the checker's back is found, whoever's it was.

