@@ -44,7 +44,10 @@ impl FaultyDisk {
     pub fn mount() -> Option<Self> {
         mount::unmount_leftovers();
         let mounted = Self::try_mount();
-        #[allow(clippy::print_stderr, reason = "the person who runs the tests must see what they do not show")]
+        #[allow(
+            clippy::print_stderr,
+            reason = "the person who runs the tests must see what they do not show"
+        )]
         if let Err(reason) = &mounted {
             eprintln!(
                 "!!! NO FUSE ({reason}): what this test says of a failing disk IS NOT TESTED. It takes /dev/fuse and either \

@@ -23,6 +23,7 @@ mod possible;
 mod random;
 mod register;
 mod stalled;
+mod starts;
 mod subject;
 mod trouble;
 mod warm;

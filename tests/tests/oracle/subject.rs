@@ -86,7 +86,9 @@ impl Subject {
     /// Why it started without what lay on disk, as its log tells; none if it is warm.
     pub(crate) fn cold(&mut self) -> Option<String> {
         let log = self.agent().log();
-        let line = log.lines().find(|line| line.contains("cold start") || line.contains("no disk tier"))?;
+        let is_degraded = log.lines().any(|line| line.contains("no disk tier"));
+        assert!(!is_degraded, "nothing can be said of a disk that the agent does not use:\n{log}");
+        let line = log.lines().find(|line| line.contains("cold start"))?;
         let reason = line.split_once("reason=").map_or("", |(_, rest)| rest);
         Some(reason.split(' ').next().unwrap_or_default().trim_matches('"').to_owned())
     }

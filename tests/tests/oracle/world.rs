@@ -1,6 +1,6 @@
 //! The loop: all clients at once, through many lives of one agent, each ended at a random moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::thread::{scope, sleep};
 use std::time::Duration;
 
@@ -15,12 +15,15 @@ use super::clients::versions::Versions;
 use super::clients::{ballast, fills, liar, versions};
 use super::findings::{Findings, Tally};
 use super::life::Life;
+use super::moment::now;
 use super::random::Random;
 use super::subject::{End, Subject, has_disk};
 use super::trouble::Trouble;
 
 /// The databases of those that own theirs.
 const OWNED: [[u32; 2]; 3] = [[4, 5], [6, 7], [8, 9]];
+/// Lives that are told of where there were violations.
+const LIVES: usize = 12;
 /// After so many violations a run ends.
 const ENOUGH: u64 = 20;
 const SHARERS: u64 = 3;
@@ -64,6 +67,10 @@ pub(crate) struct World {
     pub(crate) lies: u64,
     /// Fills that an invalidation had overtaken.
     pub(crate) refused: i64,
+    /// Fills whose miss the agent had forgotten.
+    pub(crate) unmatched: i64,
+    /// What was done to the agent in the last lives.
+    lives: VecDeque<String>,
     /// Starts that found nothing they believed, by reason.
     pub(crate) cold: BTreeMap<String, u64>,
     /// What goes wrong with the disk, if anything does.
@@ -86,6 +93,7 @@ impl World {
             plan,
             random: Random::of(plan.seed, 0, 0),
             subject,
+            lives: VecDeque::new(),
             cold: BTreeMap::new(),
             trouble,
             owners: OWNED.map(Owner::new).into(),
@@ -98,6 +106,7 @@ impl World {
             damaged: 0,
             lies: 0,
             refused: 0,
+            unmatched: 0,
             remembered: Snapshot::new(),
         }
     }
@@ -141,7 +150,7 @@ impl World {
         let mut text = format!(
             "{} cycles ({} killed, {} emptied whole, {} damaged), {} operations, {} not acknowledged, {} reads \
              checked, {} hits, {} of them after a restart; warm after SIGTERM: {} of {} ({:.1} %), after SIGKILL: \
-             {} of {} ({:.1} %); cold starts {:?}; {} version counters lost; {} fills refused; \
+             {} of {} ({:.1} %); cold starts {:?}; {} version counters lost; {} fills refused, {} unmatched; \
              {} violations",
             self.plan.cycles,
             self.kills,
@@ -161,10 +170,14 @@ impl World {
             self.cold,
             self.versions.lost,
             self.refused,
+            self.unmatched,
             self.violations(),
         );
         if let Some(trouble) = &self.trouble {
             text.push_str(&format!("\ntroubles fired: {:?}", trouble.fired()));
+        }
+        if self.violations() > 0 {
+            self.lives.iter().for_each(|line| text.push_str(&format!("\n{line}")));
         }
         for shown in self.findings().flat_map(Findings::shown) {
             text.push_str("\n\n");
@@ -177,7 +190,9 @@ impl World {
         let workers = 1 + self.random.below(2);
         let agent = self.subject.start(workers);
         liar::put_back(&mut agent.client(), &self.remembered);
-        if let Some(reason) = self.subject.cold() {
+        let cold = self.subject.cold();
+        let mut line = format!("{:.6?}: life {number}, {workers} workers, cold {cold:?}", now());
+        if let Some(reason) = cold {
             *self.cold.entry(reason).or_default() += 1;
         }
         self.lies += self.remembered.len() as u64;
@@ -196,25 +211,34 @@ impl World {
         let has_ballast = has_disk() && (end != End::Terminate || self.trouble.is_some());
         let life = Life::new(self.subject.socket(), number, self.plan.seed);
         self.live(&life, lasts, end, has_ballast, empties);
+        line.push_str(&format!(", emptied {empties}, {end:?}"));
         self.kills += u64::from(end != End::Terminate || empties);
         self.residents.ended(Some(end).filter(|_| !empties));
         if let Some(trouble) = &mut self.trouble {
             trouble.end();
             self.residents.ended(None);
         }
-        if self.plan.damage && self.random.one_in(2) && self.subject.damage(&mut self.random).is_some() {
+        if self.plan.damage
+            && self.random.one_in(2)
+            && let Some(what) = self.subject.damage(&mut self.random)
+        {
+            line.push_str(&format!(", {what}"));
             self.damaged += 1;
             self.residents.ended(None);
         }
+        if self.lives.len() == LIVES {
+            self.lives.pop_front();
+        }
+        self.lives.push_back(line);
     }
 
     /// One life with all its clients, until its end.
     fn live(&mut self, life: &Life, lasts: Duration, end: End, has_ballast: bool, empties: bool) {
         let (subject, fills, plan) = (&mut self.subject, &self.fills, self.plan);
         let (owners, versions, residents) = (&mut self.owners, &mut self.versions, &mut self.residents);
-        let refused = &mut self.refused;
+        let (refused, unmatched) = (&mut self.refused, &mut self.unmatched);
         let (trouble, random) = (&mut self.trouble, &mut self.random);
-        let (sharers, fillers, (lies, remembered)) = scope(|threads| {
+        let (sharers, fillers, (lies, remembered), is_unsure) = scope(|threads| {
             for owner in owners.iter_mut() {
                 threads.spawn(|| owner.live(life));
             }
@@ -238,7 +262,10 @@ impl World {
             }
             sleep(lasts - well);
             let info = subject.agent().client().call("LARDER.INFO");
-            *refused += info.get("fills_refused").and_then(Value::int).unwrap_or_default();
+            let count = |name: &str| info.get(name).and_then(Value::int).unwrap_or_default();
+            *refused += count("fills_refused");
+            *unmatched += count("fills_unmatched");
+            let is_unsure = count("fills_unmatched") > 0;
             if empties {
                 life.halt();
             } else {
@@ -249,12 +276,13 @@ impl World {
             let join = "a client does not panic";
             let sharers: Vec<_> = sharers.into_iter().map(|thread| thread.join().expect(join)).collect();
             let fillers: Vec<_> = fillers.into_iter().map(|thread| thread.join().expect(join)).collect();
-            (sharers, fillers, liar.map(|thread| thread.join().expect(join)).unwrap_or_default())
+            let liar = liar.map(|thread| thread.join().expect(join)).unwrap_or_default();
+            (sharers, fillers, liar, is_unsure)
         });
         self.lies += lies;
         self.remembered = remembered;
         self.shared.settle(sharers);
-        self.fills.settle(fillers);
+        self.fills.settle(fillers, is_unsure);
         if empties {
             self.empty();
         }

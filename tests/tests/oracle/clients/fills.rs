@@ -9,12 +9,14 @@ use larder_tests::resp::Value;
 
 use crate::findings::Findings;
 use crate::life::{Life, words};
-use crate::moment::{Moment, Span, now};
+use crate::moment::{Moment, SLACK, Span, now};
 use crate::random::Random;
 
 pub(crate) const DATABASE: u32 = 1;
 const KEYS: usize = 18;
 const TAGS: usize = 2;
+/// How long a value is served whose miss was forgotten.
+const UNMATCHED_TTL: Duration = Duration::from_secs(5).saturating_add(SLACK);
 
 fn name_of(key: usize) -> String {
     ["key", "tag", "pre"][key % 3].to_owned() + &format!(":{key}")
@@ -62,8 +64,9 @@ impl Fills {
         }
     }
 
-    /// Puts together what was noted in a life, and judges it.
-    pub(crate) fn settle(&mut self, parts: Vec<(Findings, Vec<Note>)>) {
+    /// Puts together what was noted in a life, and judges it. `is_unsure`: the agent has stored fills whose misses it had
+    /// forgotten, which it may for some seconds.
+    pub(crate) fn settle(&mut self, parts: Vec<(Findings, Vec<Note>)>, is_unsure: bool) {
         let mut notes = Vec::new();
         for (findings, more) in parts {
             self.findings.tally += findings.tally;
@@ -87,7 +90,8 @@ impl Fills {
                 Note::Purged { key, .. } => self.findings.note(&name_of(key), format_args!("{note:?}")),
                 Note::Found { key, version, at } => {
                     self.findings.note(&name_of(key), format_args!("{note:?}"));
-                    let known = purges[key].iter().filter(|(answered, _)| *answered < at.sent);
+                    let bearable = if is_unsure { UNMATCHED_TTL } else { Duration::ZERO };
+                    let known = purges[key].iter().filter(|(answered, _)| *answered + bearable < at.sent);
                     let floor = known.map(|&(_, version)| version).max().unwrap_or(0).max(self.floor[key]);
                     if version < floor {
                         self.findings.violation(
@@ -205,12 +209,12 @@ mod tests {
         let found = |version, at| Note::Found { key: 0, version, at };
         let judged = |note| {
             let mut fills = Fills::new();
-            fills.settle(vec![(
-                Findings::new(""),
-                vec![Note::Purged { key: 0, version: 5, at: span(1, 3) }, note],
-            )]);
+            fills.settle(
+                vec![(Findings::new(""), vec![Note::Purged { key: 0, version: 5, at: span(1, 3) }, note])],
+                false,
+            );
             // The next life knows it too.
-            fills.settle(vec![(Findings::new(""), vec![found(5, span(9, 10))])]);
+            fills.settle(vec![(Findings::new(""), vec![found(5, span(9, 10))])], false);
             fills.findings.violations
         };
         assert_eq!(judged(found(4, span(2, 4))), 0, "while it is purged");
