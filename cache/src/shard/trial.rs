@@ -175,9 +175,9 @@ impl Trial {
                 break;
             }
         }
-        let mark = self.miniatures[number].enter(access);
+        // While another miniature holds the key it counts for as much in all of them, or it would leave with more than it took.
         let cell = self.cells.entry(access.hash).or_insert(Cell { bytes: access.bytes, marks: [0; 3] });
-        cell.marks[number] = mark;
+        cell.marks[number] = self.miniatures[number].enter(Access { bytes: cell.bytes, ..access });
     }
 
     fn note_in(&mut self, number: usize, access: Access) {
