@@ -117,6 +117,7 @@ impl Reopening {
             memory: self.memory,
             incarnation: self.incarnation,
             wipe: false,
+            counts: None,
             keys: self.keys.clone(),
             reclaimed: Box::new(move |number| {
                 let mut lost = lost.lock();

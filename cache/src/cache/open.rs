@@ -15,7 +15,7 @@ use crate::clock::now;
 use crate::disk::keys::Keys;
 use crate::disk::segment::entry::Entry;
 use crate::disk::segment::parse::Segment;
-use crate::disk::store::{Store, StoreOptions};
+use crate::disk::store::{Counts, Store, StoreOptions};
 use crate::held::Held;
 use crate::journal::{self, Journal, Record, Recovery, Sealer, State, What};
 use crate::key::Key;
@@ -63,8 +63,9 @@ fn take(directory: &Path) -> Result<OwnedFd, DiskError> {
         DiskError::Store(format!("the directory {} cannot be used: {error}", directory.display()))
     };
     std::fs::create_dir_all(directory).map_err(failed)?;
-    let lock = rustix::fs::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| failed(error.into()))?;
+    let lock =
+        rustix::fs::open(directory, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|error| failed(error.into()))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(lock),
         Err(rustix::io::Errno::WOULDBLOCK) => Err(DiskError::InUse(directory.to_owned())),
@@ -133,14 +134,15 @@ async fn open(
         keys: keys.clone(),
         lost: Arc::clone(&lost),
     };
-    let wipes = StoreOptions { wipe: cold.is_some(), ..reopening.options() };
+    state.segments.sort_unstable_by_key(|segment| segment.number);
+    let known: Vec<u64> = state.segments.iter().map(|segment| segment.number).collect();
+    let counts: Counts = Box::new(move |number| known.binary_search(&number).is_ok());
+    let wipes = StoreOptions { wipe: cold.is_some(), counts: Some(counts), ..reopening.options() };
     let store = Arc::new(Store::open(wipes).await?);
     // Segments hold entries of one shard each.
     let config = &Config { shards: usize::from(journal.parts()).max(1), ..*config };
     let mut cache = Cache::seeded(*config, crate::key::Seed::from_bytes(journal.seed()), &state.roots);
-    state.segments.sort_unstable_by_key(|segment| segment.number);
-    let footprint = |segment: &journal::Segment| u64::from(segment.bytes);
-    let position = state.segments.iter().map(footprint).sum();
+    let position = store.begun_at();
     let number = state.segments.last().map_or(0, |segment| segment.number) + 1;
     let opened = Opened { lost, reopening, lock, cold: state.roots.cold.iter().copied().collect() };
     let budget = Arc::clone(&cache.budget);
@@ -229,7 +231,8 @@ impl Cache {
     async fn adopt(&self, state: &State, store: &Arc<Store>, warmth: &mut Warmth) {
         let past = Past::of(state);
         let now = now();
-        let living: Vec<u32> = (0..self.databases()).map(|number| self.databases.incarnation(number)).collect();
+        let living: Vec<u32> =
+            (0..self.databases()).map(|number| self.databases.incarnation(number)).collect();
         let mut position = 0;
         let mut ahead = VecDeque::new();
         for (place, segment) in state.segments.iter().enumerate() {
@@ -252,8 +255,9 @@ impl Cache {
             };
             let parsed = bytes.and_then(|bytes| Segment::parse(bytes, number).ok());
             let shard = parsed.as_ref().and_then(|segment| self.shard_of_all(segment));
+            // Those that were given to the store at the same time may lie the other way round.
+            position = store.position(number).unwrap_or_default().max(position);
             let known = Known { number, position, bytes: segment.bytes, dead: &segment.dead };
-            position += u64::from(segment.bytes);
             let (Some(parsed), Some(shard)) = (parsed, shard) else {
                 warmth.segments_lost += 1;
                 if let Some(tier) = &self.tier {

@@ -14,6 +14,7 @@ pub(crate) mod shape;
 mod tests;
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +44,9 @@ const UNSETTLED_SHARE: usize = 4;
 /// one that was removed, or of none at all; it must not wait.
 pub(crate) type Reclaimed = Box<dyn Fn(u64) + Send + Sync>;
 
+/// Whether a segment that is found still counts, by its number.
+pub(crate) type Counts = Box<dyn Fn(u64) -> bool + Send>;
+
 /// Where and how segments are kept.
 pub(crate) struct StoreOptions {
     pub(crate) directory: PathBuf,
@@ -54,6 +58,8 @@ pub(crate) struct StoreOptions {
     pub(crate) incarnation: u64,
     /// Whether to begin without what is in the directory.
     pub(crate) wipe: bool,
+    /// What counts of what is in the directory, where that is known: what has to go is that of which least does.
+    pub(crate) counts: Option<Counts>,
     /// Seals segments at rest.
     pub(crate) keys: Option<Arc<Keys>>,
     /// Hears what was lost to make room.
@@ -103,7 +109,19 @@ pub(crate) struct Store {
     writes_failed: AtomicU64,
     has_stopped: AtomicBool,
     reads_failed: [AtomicU64; ReadError::ALL.len()],
+    /// Blocks that held something when the store was opened, the one first that was written longest ago.
+    found: Vec<u32>,
     engine: Arc<Engine>,
+}
+
+/// Bytes of a block that count; one that cannot be read is not worth less than others.
+fn worth(file: &File, shape: Shape, incarnation: u64, counts: Option<&Counts>) -> u64 {
+    let Some(counts) = counts else { return u64::MAX };
+    let mut sum = 0;
+    let read = places::each_name(file, shape, incarnation, |number, _, bytes| {
+        sum += if counts(number) { u64::from(bytes) } else { 0 };
+    });
+    if read.is_ok() { sum } else { u64::MAX }
 }
 
 impl Store {
@@ -112,7 +130,7 @@ impl Store {
     /// # Errors
     /// If the directory is in memory or has not enough room, in which case nothing is left behind; or cannot be used.
     pub(crate) async fn open(options: StoreOptions) -> Result<Self, OpenError> {
-        let StoreOptions { directory, bytes, memory, incarnation, wipe, keys, reclaimed } = options;
+        let StoreOptions { directory, bytes, memory, incarnation, wipe, counts, keys, reclaimed } = options;
         let shape = Shape::new(bytes, memory).ok_or(OpenError::Size)?;
         // A runtime of its own: what foyer does in the background takes no turn of a worker.
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -122,7 +140,8 @@ impl Store {
             .build()?;
         let prepared = {
             let directory = directory.clone();
-            runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe)).await
+            let worth = move |file: &File| worth(file, shape, incarnation, counts.as_ref());
+            runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe, worth)).await
         };
         let blocks = match prepared.map_err(io::Error::from) {
             Ok(Ok(blocks)) => blocks,
@@ -141,6 +160,7 @@ impl Store {
             lost.forget(number);
             reclaimed(number);
         });
+        let found = blocks.by_age.clone();
         let engine = Engine::open(&directory, shape, &blocks, incarnation, reclaimed, runtime).await?;
         let store = Self {
             incarnation,
@@ -155,6 +175,7 @@ impl Store {
             writes_failed: AtomicU64::new(0),
             has_stopped: AtomicBool::new(false),
             reads_failed: Default::default(),
+            found,
             engine: Arc::new(engine),
         };
         store.learn().await;
@@ -319,6 +340,19 @@ impl Store {
     /// Bytes on disk that a segment takes.
     pub(crate) fn footprint(&self, segment: usize) -> usize {
         footprint(segment + self.seal_bytes())
+    }
+
+    /// Where a segment lies that was there when the store was opened: behind so many bytes of disk, in the order in which blocks
+    /// are taken again.
+    pub(crate) fn position(&self, number: u64) -> Option<u64> {
+        let (block, at) = self.places.of(number)?;
+        let rank = self.found.iter().position(|found| *found as usize == block)?;
+        Some((rank * self.shape.block + at) as u64)
+    }
+
+    /// Behind so many bytes writing began, since it began with a block of its own.
+    pub(crate) fn begun_at(&self) -> u64 {
+        (self.found.len() * self.shape.block) as u64
     }
 
     /// How the directory is divided.

@@ -24,6 +24,8 @@ const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
 /// Bytes of zeros written at once where a file system cannot reserve.
 const ZEROS: usize = 1 << 20;
+/// Blocks that are without content when foyer opens them: it writes to one at once, and while no other is left it reclaims.
+const EMPTY_MIN: usize = 2;
 /// The clock of files moves at least once in this time.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -36,8 +38,14 @@ pub(super) struct Blocks {
     pub(super) by_age: Vec<u32>,
 }
 
-/// Makes the directory ready for foyer: every file in its full length and reserved, one at least without content.
-pub(super) fn prepare(directory: &Path, shape: Shape, wipe: bool) -> Result<Blocks, OpenError> {
+/// Makes the directory ready for foyer: every file in its full length and reserved, two at least without content. `worth` says
+/// how many bytes of a block still count.
+pub(super) fn prepare(
+    directory: &Path,
+    shape: Shape,
+    wipe: bool,
+    worth: impl Fn(&File) -> u64,
+) -> Result<Blocks, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let kind = statfs(directory).map_err(io::Error::from)?.f_type as u64;
     if matches!(kind, TMPFS | RAMFS) {
@@ -47,7 +55,7 @@ pub(super) fn prepare(directory: &Path, shape: Shape, wipe: bool) -> Result<Bloc
         remove_all(directory)?;
     }
     reserve_all(directory, shape)?;
-    written(directory, shape)
+    written(directory, shape, worth)
 }
 
 /// Reserves every file; if one cannot be, those that were created go again.
@@ -132,8 +140,9 @@ fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 /// Which blocks hold something.
 ///
 /// Foyer takes a block again only when another one is full, and after a crash none may be empty: then its first write would
-/// wait for ever. The block that was written longest ago is emptied instead, as it would have been next.
-fn written(directory: &Path, shape: Shape) -> Result<Blocks, OpenError> {
+/// wait for ever. And where it has one only it reclaims the oldest before anybody could move what counts of it. So blocks of
+/// which nothing counts are emptied, and if those are too few, those of which least does; of equals, the oldest.
+fn written(directory: &Path, shape: Shape, worth: impl Fn(&File) -> u64) -> Result<Blocks, OpenError> {
     let mut files = Vec::new();
     let mut blocks: Vec<(SystemTime, u32)> = Vec::new();
     let mut page = vec![0; PAGE];
@@ -148,10 +157,16 @@ fn written(directory: &Path, shape: Shape) -> Result<Blocks, OpenError> {
     }
     blocks.sort_unstable();
     let mut by_age: Vec<u32> = blocks.into_iter().map(|(_, block)| block).collect();
-    if by_age.len() == shape.blocks {
-        let oldest = by_age.remove(0);
-        let file = OpenOptions::new().write(true).open(path(directory, oldest as usize))?;
+    let mut by_worth: Vec<(u64, u32)> =
+        by_age.iter().map(|&block| (worth(&files[block as usize]), block)).collect();
+    by_worth.sort_by_key(|(worth, _)| *worth);
+    for (worth, block) in by_worth {
+        if worth > 0 && by_age.len() + EMPTY_MIN <= shape.blocks {
+            break;
+        }
+        let file = OpenOptions::new().write(true).open(path(directory, block as usize))?;
         file.write_all_at(&vec![0; PAGE], 0)?;
+        by_age.retain(|other| *other != block);
     }
     Ok(Blocks { files: files.into(), by_age })
 }

@@ -76,34 +76,16 @@ impl Places {
     }
 
     fn scan(&self, block: usize, file: &File, found: &mut Vec<(u64, Place)>) -> io::Result<()> {
-        let mut page = [0; BLOB_INDEX];
-        let mut at = 0;
-        while at + BLOB_INDEX <= self.shape.block {
-            file.read_exact_at(&mut page, at as u64)?;
-            let (checksum, sealed) = page.split_at(8);
-            if XxHash64::oneshot(0, sealed).to_be_bytes() != checksum {
-                return Ok(());
-            }
-            let count = (&page[8..]).get_u32() as usize;
-            let names = page[PAGE_HEADER..].chunks_exact(NAME).take(count);
-            let mut next = 0;
-            for mut name in names {
-                let number = name.get_u64() ^ self.incarnation;
-                name.advance(8);
-                let (offset, bytes) = (name.get_u32(), name.get_u32());
-                next = (offset as usize + bytes as usize).next_multiple_of(PAGE);
-                // A block has fewer than 2^20 pages, and there are at most 250 blocks.
-                let page = (at + offset as usize) / PAGE;
-                if bytes as usize <= AT_ONCE_MAX {
-                    found.push((number, Place { block: block as u16, page: page as u32, bytes }));
-                }
-            }
-            if next == 0 {
-                return Ok(());
-            }
-            at += next;
-        }
-        Ok(())
+        each_name(file, self.shape, self.incarnation, |number, at, bytes| {
+            // A block has fewer than 2^20 pages, and there are at most 250 blocks.
+            found.push((number, Place { block: block as u16, page: (at / PAGE) as u32, bytes }));
+        })
+    }
+
+    /// In which block a segment lies, and where in it.
+    pub(super) fn of(&self, number: u64) -> Option<(usize, usize)> {
+        let place = *self.map.read().get(&number)?;
+        Some((usize::from(place.block), place.page as usize * PAGE))
     }
 
     pub(super) fn forget(&self, number: u64) {
@@ -116,6 +98,9 @@ impl Places {
             return None;
         }
         let place = *self.map.read().get(&number)?;
+        if place.bytes as usize > AT_ONCE_MAX {
+            return None;
+        }
         let file = self.files.get(usize::from(place.block))?;
         let mut bytes = vec![0; place.bytes as usize];
         let at = u64::from(place.page) * PAGE as u64;
@@ -142,4 +127,37 @@ impl Places {
         let is_it = id.get_u64_le() == self.incarnation && id.get_u64_le() == number;
         (is_it && XxHash64::oneshot(0, rest) == checksum).then(|| bytes.slice(HEADER..HEADER + value))
     }
+}
+
+/// Calls `each` with the number of every segment that a block names, where it begins and its bytes.
+pub(super) fn each_name(
+    file: &File,
+    shape: Shape,
+    incarnation: u64,
+    mut each: impl FnMut(u64, usize, u32),
+) -> io::Result<()> {
+    let mut page = [0; BLOB_INDEX];
+    let mut at = 0;
+    while at + BLOB_INDEX <= shape.block {
+        file.read_exact_at(&mut page, at as u64)?;
+        let (checksum, sealed) = page.split_at(8);
+        if XxHash64::oneshot(0, sealed).to_be_bytes() != checksum {
+            return Ok(());
+        }
+        let count = (&page[8..]).get_u32() as usize;
+        let names = page[PAGE_HEADER..].chunks_exact(NAME).take(count);
+        let mut next = 0;
+        for mut name in names {
+            let number = name.get_u64() ^ incarnation;
+            name.advance(8);
+            let (offset, bytes) = (name.get_u32(), name.get_u32());
+            next = (offset as usize + bytes as usize).next_multiple_of(PAGE);
+            each(number, at + offset as usize, bytes);
+        }
+        if next == 0 {
+            return Ok(());
+        }
+        at += next;
+    }
+    Ok(())
 }

@@ -31,6 +31,7 @@ fn options(directory: &Path) -> StoreOptions {
         memory: 256 << 20,
         incarnation: 0xfeed_0000_0000_0001,
         wipe: false,
+        counts: None,
         keys: None,
         reclaimed: Box::new(|_| {}),
     }
