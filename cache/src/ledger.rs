@@ -49,6 +49,8 @@ pub(crate) struct Row {
     pub(crate) live: u16,
     /// those of these that expire,
     pub(crate) with_deadline: u16,
+    /// those of these that govern others,
+    pub(crate) controls: u16,
     /// and those that lie in memory as well, and are named there.
     pub(crate) linked: u16,
     /// A bit for each place that nobody names any more; empty while there is none.
@@ -107,6 +109,7 @@ impl Ledger {
             count: 0,
             live: 0,
             with_deadline: 0,
+            controls: 0,
             linked: 0,
             dead: Box::default(),
         };
@@ -156,6 +159,7 @@ impl Ledger {
         segment.count = segment.count.max(place + 1);
         segment.live += 1;
         segment.with_deadline += u16::from(deadline.is_some());
+        segment.controls += u16::from(is_control);
         self.live += 1;
         Some(number)
     }
@@ -202,6 +206,7 @@ impl Ledger {
         } else {
             row.live -= 1;
             row.with_deadline -= u16::from(slot.has_deadline());
+            row.controls -= u16::from(slot.is_control());
             self.live -= 1;
             self.orphans -= usize::from(is_dead);
         }
@@ -216,6 +221,7 @@ impl Ledger {
         let Some(row) = self.row_mut(slot.row()).filter(|_| !slot.is_linked()) else { return };
         row.live -= 1;
         row.with_deadline -= u16::from(slot.has_deadline());
+        row.controls -= u16::from(slot.is_control());
         row.linked += 1;
         self.live -= 1;
         self.slots.link(number, true);
@@ -229,6 +235,7 @@ impl Ledger {
         row.linked -= 1;
         row.live += 1;
         row.with_deadline += u16::from(slot.has_deadline());
+        row.controls += u16::from(slot.is_control());
         self.live += 1;
         self.slots.link(number, false);
         true

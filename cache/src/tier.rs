@@ -62,6 +62,10 @@ pub(crate) struct Tier {
     _lock: OwnedFd,
     /// Incarnations of which the journal knows that they start cold after an unclean stop.
     cold: Mutex<HashSet<u32>>,
+    /// Incarnations of which an entry was lost that governs others, to be emptied before anybody is told,
+    ungoverned: Mutex<Vec<u32>>,
+    /// and whether there are any.
+    has_ungoverned: AtomicBool,
     pub(crate) rate: Mutex<Rate>,
     pub(crate) scans: Mutex<Scans>,
     /// There is something to do.
@@ -223,6 +227,8 @@ impl Tier {
             reopening,
             _lock: lock,
             cold: Mutex::new(cold),
+            ungoverned: Mutex::default(),
+            has_ungoverned: AtomicBool::new(false),
             rate: Mutex::new(Rate::new(options.write_rate, crate::clock::now())),
             scans: Mutex::default(),
             work: Notify::new(),
@@ -442,6 +448,27 @@ impl Tier {
         if self.cold.lock().insert(incarnation) {
             self.journal.append(&Record::ColdDatabase { incarnation });
         }
+    }
+
+    /// Notes that an entry is lost which governs others of an incarnation.
+    pub(crate) fn note_ungoverned(&self, incarnation: u32) {
+        let mut ungoverned = self.ungoverned.lock();
+        if !ungoverned.contains(&incarnation) {
+            ungoverned.push(incarnation);
+        }
+        self.has_ungoverned.store(true, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn has_ungoverned(&self) -> bool {
+        self.has_ungoverned.load(Ordering::Acquire)
+    }
+
+    /// The incarnations that are to be emptied, asked for under every shard's lock.
+    pub(crate) fn take_ungoverned(&self) -> Vec<u32> {
+        let mut ungoverned = self.ungoverned.lock();
+        self.has_ungoverned.store(false, Ordering::Release);
+        std::mem::take(&mut ungoverned)
     }
 
     /// Says that a key is no control key any more.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Cache;
+use crate::clock::now;
 use crate::shard::disk::Fetched;
+use crate::tier::Tier;
 
 /// Segments that were fetched for one command.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +70,30 @@ impl Cache {
     #[inline]
     pub fn commit(&self) -> Result<(), Unsafe> {
         match &self.tier {
+            Some(tier) if tier.has_ungoverned() => {
+                self.empty_ungoverned(tier);
+                self.commit()
+            }
             Some(tier) if tier.journal.has_pending() => match tier.journal.commit() {
                 Err(crate::journal::Failed::Unsafe) => Err(Unsafe),
                 // A later start will not believe the journal, so what it lacks does no harm.
                 _ => Ok(()),
             },
             _ => Ok(()),
+        }
+    }
+
+    /// Empties databases of which an entry was lost that governs others, as a counter of versions does: counted anew, it would
+    /// lead to what it had led away from.
+    #[cold]
+    pub(super) fn empty_ungoverned(&self, tier: &Tier) {
+        let mut section = self.section_over_all(now());
+        for incarnation in tier.take_ungoverned() {
+            let is_it = |database: &u16| self.databases.incarnation(*database) == incarnation;
+            // If none is it, it was emptied since.
+            if let Some(database) = (0..self.databases()).find(is_it) {
+                section.flush(database);
+            }
         }
     }
 

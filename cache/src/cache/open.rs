@@ -155,6 +155,11 @@ async fn open(
     if cold.is_none() {
         cache.start_cold_where_due(&state);
         cache.adopt(&state, &store, &mut warmth).await;
+        // What governs others is told by the journal; what cannot be may have been in what was lost.
+        drop(tier.take_ungoverned());
+        if warmth.segments_lost > 0 {
+            state.roots.cold.iter().for_each(|&incarnation| tier.note_ungoverned(incarnation));
+        }
         cache.restore(&state, &mut warmth);
     }
     for guarded in &cache.shards {

@@ -56,6 +56,9 @@ impl Cache {
             tier.counts.note_compaction_failed(&error);
         }
         self.sweep(tier, tending).await;
+        if tier.has_ungoverned() {
+            self.empty_ungoverned(tier);
+        }
         if tier.journal.has_pending() {
             // Whoever acknowledges sees the failure for himself.
             let _ = tier.journal.commit();

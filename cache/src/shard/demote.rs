@@ -306,9 +306,11 @@ impl Shard {
     pub(crate) fn lose(&mut self, number: u64) -> bool {
         let Some(disk) = &mut self.disk else { return false };
         let Some(row) = disk.ledger.find(number) else { return false };
-        let Some((incarnation, state)) = disk.ledger.row(row).map(|row| (row.incarnation, row.state)) else {
-            return false;
-        };
+        let known = disk.ledger.row(row).map(|row| (row.incarnation, row.state, row.controls));
+        let Some((incarnation, state, controls)) = known else { return false };
+        if controls > 0 {
+            disk.tier.note_ungoverned(incarnation);
+        }
         let (entries, with_deadline) = disk.ledger.give_up(row);
         if state == State::Sealed {
             disk.tier.retire(number);

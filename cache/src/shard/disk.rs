@@ -491,10 +491,7 @@ impl Shard {
             Look::Here if writes || self.has_room_to_promote_visitor() => {
                 self.promote(key, location, now);
             }
-            Look::Late if writes => {
-                self.stats.dropped_late += 1;
-                self.erase(key.hash, location);
-            }
+            Look::Late if writes => self.drop_late(key, location),
             _ => {}
         }
         true
@@ -517,11 +514,21 @@ impl Shard {
             Look::Here => Some(self.promote(key, location, now)),
             Look::None => None,
             Look::Unknown | Look::Late => {
-                self.stats.dropped_late += 1;
-                self.erase(key.hash, location);
+                self.drop_late(key, location);
                 None
             }
         }
+    }
+
+    /// Drops an entry that is to be changed and cannot be read. What it governs would be found under what it begins anew with.
+    fn drop_late(&mut self, key: &Key<'_>, location: u32) {
+        self.stats.dropped_late += 1;
+        if let Some(disk) = &self.disk
+            && disk.ledger.slot(slot_of(location)).is_control()
+        {
+            disk.tier.note_ungoverned(key.incarnation);
+        }
+        self.erase(key.hash, location);
     }
 
     /// Whether the visitor fits into memory as it is.
