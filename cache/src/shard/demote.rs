@@ -35,6 +35,17 @@ pub(super) enum Demotion {
     Refused,
 }
 
+/// How far sealing a shard's memory has come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sealing {
+    /// Where to go on,
+    pub(crate) next: Option<u32>,
+    /// and whether there has to be room first.
+    pub(crate) waits: bool,
+    /// Something that governs others was not taken.
+    pub(crate) lost_control: bool,
+}
+
 /// Where an entry of a segment stands.
 enum Standing {
     /// In the index, by its slot.
@@ -235,20 +246,21 @@ impl Shard {
         Eviction::Nothing
     }
 
-    /// Moves entries of memory to disk from a hash on, as many as are taken; returns where to go on, and whether to wait.
-    pub(crate) fn seal_from(&mut self, from: u32, now: Millis) -> (Option<u32>, bool) {
+    /// Moves entries of memory to disk from a hash on, as many as are taken.
+    pub(crate) fn seal_from(&mut self, from: u32, now: Millis) -> Sealing {
         let mut found = Vec::new();
         let next = self.index.walk(from, TIDY_STEP, |slot| found.push((slot.hash, slot.location)));
         // Else what leaves would have others moved.
         self.walking = true;
-        let waits_at = self.seal_these(&found, now);
+        let mut lost_control = false;
+        let waits_at = self.seal_these(&found, now, &mut lost_control);
         self.walking = false;
         self.compact_if_wasteful();
-        (waits_at.or(next), waits_at.is_some())
+        Sealing { next: waits_at.or(next), waits: waits_at.is_some(), lost_control }
     }
 
     /// Moves these entries to disk; returns the hash of the first for which there is no room yet.
-    fn seal_these(&mut self, found: &[(u32, u32)], now: Millis) -> Option<u32> {
+    fn seal_these(&mut self, found: &[(u32, u32)], now: Millis, lost_control: &mut bool) -> Option<u32> {
         for &(hash32, location) in found {
             if is_on_disk(location) {
                 continue;
@@ -268,8 +280,9 @@ impl Shard {
             if bytes <= limits.largest && !disk.tier.has_room(bytes.max(limits.packed)) {
                 return Some(hash32);
             }
+            let is_control = record.is_control();
             // What is not taken stays, and is lost.
-            self.write_out(hash, location);
+            *lost_control |= !self.write_out(hash, location) && is_control;
         }
         None
     }
