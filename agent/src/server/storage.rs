@@ -65,7 +65,7 @@ impl Storage {
         let room = match disk_room(directory, config.disk_size, config.volume_limit) {
             Ok(room) => room,
             Err(reason) => {
-                forget_journal(directory)?;
+                Cache::without_disk(directory)?;
                 return Ok(degraded(&reason));
             }
         };
@@ -106,15 +106,5 @@ impl Storage {
             Err(error @ DiskError::InUse(_)) => Err(error.into()),
             Err(error) => Err(error).context("the disk tier cannot be opened"),
         }
-    }
-}
-
-/// Whatever happens without the disk tier is not written down: no later start may believe what was.
-fn forget_journal(directory: &std::path::Path) -> anyhow::Result<()> {
-    match std::fs::remove_file(directory.join(larder_cache::journal::NAME)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).context("the disk tier's journal cannot be removed, and would be believed by a later start")
-        }
-        _ => Ok(()),
     }
 }

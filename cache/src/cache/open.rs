@@ -39,21 +39,45 @@ impl Cache {
     /// # Errors
     /// If the directory cannot be used; see [`DiskError::is_harmless`].
     pub async fn with_disk(config: Config, mut options: DiskOptions) -> Result<(Self, Warmth), DiskError> {
-        let lock = take(&options.directory)?;
-        let opened = open(&config, &mut options, lock).await;
-        if let Err(error) = &opened
-            && error.is_harmless()
-        {
-            // What happens now is not written down: no later start may believe what was.
-            let journal = options.directory.join(journal::NAME);
-            match std::fs::remove_file(journal) {
-                Err(gone) if gone.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(DiskError::Unsafe(error.to_string()));
-                }
-                _ => {}
-            }
+        let opened = match take(&options.directory) {
+            Ok(lock) => open(&config, &mut options, lock).await,
+            Err(error) => Err(error),
+        };
+        opened.map_err(|error| if error.is_harmless() { disown(&options.directory, error) } else { error })
+    }
+
+    /// Sees to it that no later start believes what a directory holds, for whoever serves without it.
+    ///
+    /// # Errors
+    /// If another process uses it, or it cannot be seen to.
+    pub fn without_disk(directory: &Path) -> Result<(), DiskError> {
+        if matches!(directory.try_exists(), Ok(false)) {
+            return Ok(());
         }
-        opened
+        let why = match take(directory) {
+            Ok(_lock) => return remove_journal(directory).map_err(|error| DiskError::Unsafe(error.to_string())),
+            Err(why) => why,
+        };
+        if !why.is_harmless() {
+            return Err(why);
+        }
+        match disown(directory, why) {
+            why if why.is_harmless() => Ok(()),
+            why => Err(why),
+        }
+    }
+}
+
+/// What happens now is not written down: no later start may believe what was.
+fn disown(directory: &Path, error: DiskError) -> DiskError {
+    if remove_journal(directory).is_ok() { error } else { DiskError::Unsafe(error.to_string()) }
+}
+
+fn remove_journal(directory: &Path) -> std::io::Result<()> {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    match std::fs::remove_file(directory.join(journal::NAME)) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(()),
+        removed => removed,
     }
 }
 
