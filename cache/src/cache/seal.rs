@@ -35,7 +35,7 @@ impl Cache {
             tier.journal.append(&Record::Closed);
         }
         let is_complete = tier.journal.commit().is_ok() && is_written;
-        if let Some(store) = tier.exchange_store(None).and_then(std::sync::Arc::into_inner) {
+        if let Some(store) = tier.exchange_store(None).and_then(Arc::into_inner) {
             // What has not ended by then ends with the process.
             let _ = tokio::time::timeout(SETTLE_MIN, store.close()).await;
         }

@@ -44,8 +44,8 @@ const UNSETTLED_SHARE: usize = 4;
 /// one that was removed, or of none at all; it must not wait.
 pub(crate) type Reclaimed = Box<dyn Fn(u64) + Send + Sync>;
 
-/// Whether a segment that is found still counts, by its number.
-pub(crate) type Counts = Box<dyn Fn(u64) -> bool + Send>;
+/// How much a byte of a segment that is found counts, by its number; nothing if it does not any more.
+pub(crate) type Counts = Box<dyn Fn(u64) -> u64 + Send>;
 
 /// Where and how segments are kept.
 pub(crate) struct StoreOptions {
@@ -119,7 +119,7 @@ fn worth(file: &File, shape: Shape, incarnation: u64, counts: Option<&Counts>) -
     let Some(counts) = counts else { return u64::MAX };
     let mut sum = 0;
     let read = places::each_name(file, shape, incarnation, |number, _, bytes| {
-        sum += if counts(number) { u64::from(bytes) } else { 0 };
+        sum += counts(number) * u64::from(bytes);
     });
     if read.is_ok() { sum } else { u64::MAX }
 }
