@@ -59,13 +59,17 @@ fn filled(workers: u64) -> Option<(FaultyDisk, Subject)> {
 
 /// Whether new entries come to lie on disk, within a time.
 fn writes_again(client: &mut Client, round: &str) -> bool {
-    let is_on_disk = |reply: Value| reply.get("tier").and_then(Value::text).is_some_and(|tier| tier == "disk");
+    let is_on_disk =
+        |reply: Value| reply.get("tier").and_then(Value::text).is_some_and(|tier| tier == "disk");
     let written = poll_until(LIMIT, || {
         for number in 0..COLD {
             set(client, &format!("{round}:{number}"), &value_of("late"));
         }
         // The oldest of them have left memory.
-        (0..COLD).step_by(50).any(|number| is_on_disk(client.call(&format!("LARDER.WHY {round}:{number}")))).then_some(())
+        (0..COLD)
+            .step_by(50)
+            .any(|number| is_on_disk(client.call(&format!("LARDER.WHY {round}:{number}"))))
+            .then_some(())
     });
     written.is_some()
 }
@@ -127,7 +131,11 @@ fn memory_is_served_while_the_device_stalls() {
         stall.clear();
         // It comes back by itself: what leaves memory is written again.
         let mut client = subject.agent().client();
-        assert!(writes_again(&mut client, "late"), "nothing is written after the stall:\n{}", subject.agent().log());
+        assert!(
+            writes_again(&mut client, "late"),
+            "nothing is written after the stall:\n{}",
+            subject.agent().log()
+        );
         drop(client);
         subject.end(End::Terminate);
     }
@@ -174,7 +182,11 @@ fn a_device_that_fails_is_done_without_and_used_again() {
             assert!(get(&mut client, &name, &name), "memory is served");
         }
         injected.clear();
-        assert!(writes_again(&mut client, "late"), "nothing is written after {fault:?}:\n{}", subject.agent().log());
+        assert!(
+            writes_again(&mut client, "late"),
+            "nothing is written after {fault:?}:\n{}",
+            subject.agent().log()
+        );
         drop(client);
         subject.end(End::Kill);
         let mut client = subject.start(1).client();
