@@ -124,6 +124,11 @@ struct Found {
 }
 
 impl files::Content for Found {
+    /// Foyer writes to one at once, and while no other is left it reclaims.
+    fn empty_min(&self) -> usize {
+        if self.counts.is_some() { 2 } else { 1 }
+    }
+
     fn worth(&self, file: &File) -> u64 {
         let Some(counts) = &self.counts else { return u64::MAX };
         let mut sum = 0;

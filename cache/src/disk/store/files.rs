@@ -25,8 +25,6 @@ const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
 /// Bytes of zeros written at once where a file system cannot reserve.
 const ZEROS: usize = 1 << 20;
-/// Blocks that are without content when foyer opens them: it writes to one at once, and while no other is left it reclaims.
-const EMPTY_MIN: usize = 2;
 /// The clock of files moves at least once in this time.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -43,13 +41,15 @@ pub(super) struct Blocks {
 
 /// What is to be known of what lies in blocks.
 pub(super) trait Content {
+    /// How many blocks are to be without content.
+    fn empty_min(&self) -> usize;
     /// How much of a block still counts.
     fn worth(&self, file: &File) -> u64;
     /// What counts of it, as far as it is to be rescued.
     fn rescue(&self, file: &File) -> Vec<(u64, Bytes)>;
 }
 
-/// Makes the directory ready for foyer: every file in its full length and reserved, two at least without content.
+/// Makes the directory ready for foyer: every file in its full length and reserved, some without content.
 pub(super) fn prepare(
     directory: &Path,
     shape: Shape,
@@ -172,7 +172,7 @@ fn written(directory: &Path, shape: Shape, content: &impl Content) -> Result<Blo
     by_worth.sort_by_key(|(worth, _)| *worth);
     let mut rescued = Vec::new();
     for (worth, block) in by_worth {
-        if worth > 0 && by_age.len() + EMPTY_MIN <= shape.blocks {
+        if worth > 0 && by_age.len() + content.empty_min() <= shape.blocks {
             break;
         }
         if worth > 0 {
