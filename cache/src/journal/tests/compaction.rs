@@ -188,7 +188,7 @@ fn a_compaction_makes_the_file_small_and_the_old_one_wants_none() {
     let journal = Arc::new(open(directory.path()).0);
     let mut appended = 0;
     while !journal.wants_compaction() {
-        journal.append(&super::super::Record::Gone { hash: appended });
+        journal.append(&Record::Gone { hash: appended });
         journal.commit().expect("room");
         appended += 1;
     }
