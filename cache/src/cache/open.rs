@@ -57,7 +57,9 @@ impl Cache {
             return Ok(());
         }
         let why = match take(directory) {
-            Ok(_lock) => return remove_journal(directory).map_err(|error| DiskError::Unsafe(error.to_string())),
+            Ok(_lock) => {
+                return remove_journal(directory).map_err(|error| DiskError::Unsafe(error.to_string()));
+            }
             Err(why) => why,
         };
         if !why.is_harmless() {

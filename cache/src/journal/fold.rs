@@ -131,7 +131,8 @@ impl Fold {
 
     /// The state; `None` if the journal ends before its snapshot does.
     pub(super) fn finish(self, torn: u64) -> Option<State> {
-        let Self { roots, segments, gone, invalidations, mut controls, mut governs, is_clean, next, .. } = self;
+        let Self { roots, segments, gone, invalidations, mut controls, mut governs, is_clean, next, .. } =
+            self;
         let mut segments: Vec<_> = segments.into_values().collect();
         segments.sort_unstable_by_key(|&(place, _)| place);
         let alive = |scope: Option<u32>| scope.is_none_or(|incarnation| roots.is_alive(incarnation));
