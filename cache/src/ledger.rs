@@ -89,7 +89,7 @@ pub(crate) struct Ledger {
     order: VecDeque<u32>,
     /// Bytes on disk of sealed segments.
     sealed_bytes: u64,
-    /// Entries that the index names.
+    /// Slots that the index names, those of dead segments included.
     live: usize,
     /// Slots in the index that name dead segments.
     orphans: usize,
@@ -275,7 +275,7 @@ impl Ledger {
         self.order.len()
     }
 
-    /// Entries that the index names.
+    /// Slots that the index names, those of dead segments included.
     pub(crate) fn live(&self) -> usize {
         self.live
     }

@@ -258,6 +258,10 @@ impl Tier {
         self.has_controls.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn note_controls(&self) {
+        self.has_controls.store(true, Ordering::Relaxed);
+    }
+
     /// Opens the store anew, which has failed.
     pub(crate) async fn reopen(&self) {
         self.set_down(true);
@@ -467,7 +471,7 @@ impl Tier {
             return;
         }
         let Record::Control { incarnation, hash, .. } = *record else { return };
-        self.has_controls.store(true, Ordering::Relaxed);
+        self.note_controls();
         if record.fits() && !has_tags {
             self.journal.append(record);
         } else {

@@ -30,6 +30,8 @@ use crate::tier::{Opened, Reopening, Tier};
 const JOURNAL_SHARE: usize = 2;
 /// and between these bounds.
 const JOURNAL_BYTES: std::ops::RangeInclusive<u64> = (8 << 20)..=(256 << 20);
+/// How much more than others a segment is worth without which a database starts cold.
+const GOVERNOR_WORTH: u64 = 1 << 16;
 /// Segments that are read ahead when they do not lie in the page cache.
 const READ_AHEAD: usize = 16;
 
@@ -164,7 +166,11 @@ async fn open(
     };
     state.segments.sort_unstable_by_key(|segment| segment.number);
     let known: Vec<u64> = state.segments.iter().map(|segment| segment.number).collect();
-    let counts: Counts = Box::new(move |number| known.binary_search(&number).is_ok());
+    let governs = state.governs.clone();
+    let counts: Counts = Box::new(move |number| match known.binary_search(&number) {
+        Ok(_) if governs.contains_key(&number) => GOVERNOR_WORTH,
+        found => u64::from(found.is_ok()),
+    });
     let wipes = StoreOptions { wipe: cold.is_some(), counts: Some(counts), ..reopening.options() };
     let store = Arc::new(Store::open(wipes).await?);
     // Segments hold entries of one shard each.
@@ -182,9 +188,10 @@ async fn open(
     let mut warmth = Warmth { cold, was_clean: state.is_clean, ..Warmth::default() };
     if cold.is_none() {
         cache.start_cold_where_due(&state);
-        cache.adopt(&state, &store, &mut warmth).await;
-        // What governs others is told by the journal; what cannot be may have been in what was lost.
+        let lost_governors = cache.adopt(&state, &store, &mut warmth).await;
+        // What governs others is told by the journal; what is not may have been in what was lost.
         drop(tier.take_ungoverned());
+        lost_governors.into_iter().for_each(|incarnation| tier.note_ungoverned(incarnation));
         if warmth.segments_lost > 0 {
             state.roots.cold.iter().for_each(|&incarnation| tier.note_ungoverned(incarnation));
         }
@@ -260,8 +267,10 @@ impl Cache {
         }
     }
 
-    /// Enters what counts of the segments that the journal knows.
-    async fn adopt(&self, state: &State, store: &Arc<Store>, warmth: &mut Warmth) {
+    /// Enters what counts of the segments that the journal knows; returns the incarnations of those that are lost and held what
+    /// governs others, told nowhere else.
+    async fn adopt(&self, state: &State, store: &Arc<Store>, warmth: &mut Warmth) -> Vec<u32> {
+        let mut lost_governors = Vec::new();
         let past = Past::of(state);
         let now = now();
         let living: Vec<u32> =
@@ -293,6 +302,7 @@ impl Cache {
             let known = Known { number, position, bytes: segment.bytes, dead: &segment.dead };
             let (Some(parsed), Some(shard)) = (parsed, shard) else {
                 warmth.segments_lost += 1;
+                lost_governors.extend(state.governs.get(&number).copied());
                 if let Some(tier) = &self.tier {
                     tier.retire(number);
                 }
@@ -308,6 +318,7 @@ impl Cache {
             warmth.entries += entered;
             warmth.segments += u64::from(entered > 0);
         }
+        lost_governors
     }
 
     /// The shard of all entries of a segment; none if there are several, as when memory has grown so much that more are needed.

@@ -38,6 +38,8 @@ use super::keys::{Keys, SEAL, Unopened};
 const THREADS: usize = 4;
 /// Bytes that may be written before they are pushed out of the page cache.
 const UNPUSHED_MAX: u64 = 4 << 20;
+/// How many buffers what is rescued from blocks that have to be emptied may take.
+const RESCUED_BUFFERS: usize = 4;
 /// Of the directory, how much may be written before somebody settles: far less than what reclaims the first of it.
 const UNSETTLED_SHARE: usize = 4;
 
@@ -45,8 +47,8 @@ const UNSETTLED_SHARE: usize = 4;
 /// one that was removed, or of none at all; it must not wait.
 pub(crate) type Reclaimed = Box<dyn Fn(u64) + Send + Sync>;
 
-/// Whether a segment that is found still counts, by its number.
-pub(crate) type Counts = Box<dyn Fn(u64) -> bool + Send>;
+/// How much a byte of a segment that is found counts, by its number; nothing if it does not any more.
+pub(crate) type Counts = Box<dyn Fn(u64) -> u64 + Send>;
 
 /// Where and how segments are kept.
 pub(crate) struct StoreOptions {
@@ -128,14 +130,44 @@ impl Figures {
     }
 }
 
-/// Bytes of a block that count; one that cannot be read is not worth less than others.
-fn worth(file: &File, shape: Shape, incarnation: u64, counts: Option<&Counts>) -> u64 {
-    let Some(counts) = counts else { return u64::MAX };
-    let mut sum = 0;
-    let read = places::each_name(file, shape, incarnation, |number, _, bytes| {
-        sum += if counts(number) { u64::from(bytes) } else { 0 };
-    });
-    if read.is_ok() { sum } else { u64::MAX }
+/// What is known of the segments in blocks when the store is opened.
+struct Found {
+    shape: Shape,
+    incarnation: u64,
+    counts: Option<Counts>,
+}
+
+impl files::Content for Found {
+    /// Foyer writes to one at once, and while no other is left it reclaims.
+    fn empty_min(&self) -> usize {
+        if self.counts.is_some() { 2 } else { 1 }
+    }
+
+    fn worth(&self, file: &File) -> u64 {
+        let Some(counts) = &self.counts else { return u64::MAX };
+        let mut sum = 0;
+        let read = places::each_name(file, self.shape, self.incarnation, |number, _, bytes| {
+            sum += counts(number) * u64::from(bytes);
+        });
+        // One that cannot be read is not worth less than others.
+        if read.is_ok() { sum } else { u64::MAX }
+    }
+
+    fn rescue(&self, file: &File) -> Vec<(u64, Bytes)> {
+        let Some(counts) = &self.counts else { return Vec::new() };
+        let (mut rescued, mut room) = (Vec::new(), RESCUED_BUFFERS * self.shape.buffer);
+        // What cannot be read is lost, as it would be with its block.
+        let _ = places::each_name(file, self.shape, self.incarnation, |number, at, length| {
+            if counts(number) == 0 || length as usize > room {
+                return;
+            }
+            if let Some(stored) = places::read_from(file, self.incarnation, number, at, length) {
+                room -= length as usize;
+                rescued.push((number, stored));
+            }
+        });
+        rescued
+    }
 }
 
 impl Store {
@@ -154,10 +186,10 @@ impl Store {
             .build()?;
         let prepared = {
             let directory = directory.clone();
-            let worth = move |file: &File| worth(file, shape, incarnation, counts.as_ref());
-            runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe, worth)).await
+            let found = Found { shape, incarnation, counts };
+            runtime.spawn_blocking(move || files::prepare(&directory, shape, wipe, &found)).await
         };
-        let blocks = match prepared.map_err(io::Error::from) {
+        let mut blocks = match prepared.map_err(io::Error::from) {
             Ok(Ok(blocks)) => blocks,
             Ok(Err(error)) => {
                 runtime.shutdown_background();
@@ -174,7 +206,7 @@ impl Store {
             lost.forget(number);
             reclaimed(number);
         });
-        let found = blocks.by_age.clone();
+        let (found, rescued) = (blocks.by_age.clone(), std::mem::take(&mut blocks.rescued));
         let engine = Engine::open(&directory, shape, &blocks, incarnation, reclaimed, runtime).await?;
         let store = Self {
             incarnation,
@@ -194,7 +226,29 @@ impl Store {
             engine: Arc::new(engine),
         };
         store.learn().await;
+        store.write_rescued(rescued).await;
         Ok(store)
+    }
+
+    /// Writes what lay in blocks that had to be emptied.
+    async fn write_rescued(&self, rescued: Vec<(u64, Bytes)>) {
+        let is_any = !rescued.is_empty();
+        for (number, stored) in rescued {
+            let takes = footprint(stored.len());
+            let flight = match self.flights.board(number, takes) {
+                Some(flight) => Some(flight),
+                None => {
+                    self.settle().await;
+                    self.flights.board(number, takes)
+                }
+            };
+            if let Some(flight) = flight {
+                self.engine.write(number, stored, flight);
+            }
+        }
+        if is_any {
+            self.settle().await;
+        }
     }
 
     /// Finds out where segments lie.

@@ -26,6 +26,7 @@ const COLD_DATABASE: u8 = 9;
 const CURSOR: u8 = 10;
 const CLOSED: u8 = 11;
 const OPENED: u8 = 12;
+const GOVERNS: u8 = 13;
 const NEXT_INCARNATION: u8 = 64;
 const INVALIDATED_AT: u8 = 65;
 const SNAPSHOT_END: u8 = 66;
@@ -66,6 +67,7 @@ fn put_record(record: &Record<'_>, secrecy: &Secrecy, buffer: &mut Vec<u8>) -> b
         Record::Exchanged { .. } => EXCHANGED,
         Record::Invalidated { .. } => INVALIDATED,
         Record::Sealed { .. } => SEALED,
+        Record::Governs { .. } => GOVERNS,
         Record::Retired { .. } => RETIRED,
         Record::Control { .. } => CONTROL,
         Record::ControlGone { .. } => CONTROL_GONE,
@@ -93,6 +95,10 @@ fn put_body(record: &Record<'_>, kind: u8, secrecy: &Secrecy, out: &mut Vec<u8>)
             out.extend_from_slice(&bytes.to_le_bytes());
             out.extend_from_slice(&entries.to_le_bytes());
             out.extend_from_slice(dead);
+        }
+        Record::Governs { segment, incarnation } => {
+            out.extend_from_slice(&segment.to_le_bytes());
+            out.extend_from_slice(&incarnation.to_le_bytes());
         }
         Record::Retired { segment } => out.extend_from_slice(&segment.to_le_bytes()),
         Record::Control { incarnation, hash, key, value, deadline } => {
@@ -225,6 +231,7 @@ pub(super) fn decode<'a>(
             entries: body.u16()?,
             dead: body.rest(),
         },
+        GOVERNS => Record::Governs { segment: body.u64()?, incarnation: body.u32()? },
         RETIRED => Record::Retired { segment: body.u64()? },
         CONTROL => {
             let (incarnation, hash, deadline) = (body.u32()?, body.u64()?, body.u64()?);

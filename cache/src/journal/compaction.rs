@@ -131,6 +131,14 @@ impl Compaction {
         self.put(&Entry::Record(Record::Sealed { segment, bytes, entries, dead }))
     }
 
+    /// That such a segment holds control keys of an incarnation which the snapshot does not tell.
+    ///
+    /// # Errors
+    /// If the snapshot is lost; so for all the others.
+    pub fn governs(&self, segment: u64, incarnation: u32) -> Result<(), CompactionFailed> {
+        self.put(&Entry::Record(Record::Governs { segment, incarnation }))
+    }
+
     /// A control key.
     pub fn control(
         &self,

@@ -21,6 +21,7 @@ pub(super) struct Fold {
     /// By the incarnation that they are about, so that those of one are dropped at once when it dies.
     invalidations: HashMap<Option<u32>, Invalidations>,
     controls: HashMap<u32, HashMap<u64, Control>>,
+    governs: HashMap<u64, u32>,
     is_clean: bool,
     /// None until the snapshot is whole.
     next: Option<u64>,
@@ -70,6 +71,10 @@ impl Fold {
             Record::Sealed { segment, bytes, entries, dead } => self.seal(segment, bytes, entries, dead),
             Record::Retired { segment } => {
                 self.segments.remove(&segment);
+                self.governs.remove(&segment);
+            }
+            Record::Governs { segment, incarnation } => {
+                self.governs.insert(segment, incarnation);
             }
             Record::Control { incarnation, hash, key, value, deadline } => {
                 let control = Control { key: key.into(), value: value.into(), deadline, sequence };
@@ -126,7 +131,8 @@ impl Fold {
 
     /// The state; `None` if the journal ends before its snapshot does.
     pub(super) fn finish(self, torn: u64) -> Option<State> {
-        let Self { roots, segments, gone, invalidations, mut controls, is_clean, next, .. } = self;
+        let Self { roots, segments, gone, invalidations, mut controls, mut governs, is_clean, next, .. } =
+            self;
         let mut segments: Vec<_> = segments.into_values().collect();
         segments.sort_unstable_by_key(|&(place, _)| place);
         let alive = |scope: Option<u32>| scope.is_none_or(|incarnation| roots.is_alive(incarnation));
@@ -145,9 +151,10 @@ impl Fold {
             .collect();
         invalidations.sort_unstable_by_key(|invalidation| invalidation.sequence);
         controls.retain(|&incarnation, controls| !controls.is_empty() && roots.is_alive(incarnation));
+        governs.retain(|_, incarnation| roots.is_alive(*incarnation));
         let segments = segments.into_iter().map(|(_, segment)| segment).collect();
         let next_sequence = next?;
-        Some(State { roots, segments, gone, invalidations, controls, is_clean, next_sequence, torn })
+        Some(State { roots, segments, gone, invalidations, controls, governs, is_clean, next_sequence, torn })
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Record<'a> {
     /// The store has this segment. `dead`: the entries that died while it was written, one bit each from the lowest of the
     /// first byte on; shorter or empty means none further. A compaction in between drops their `Gone`: this is what tells.
     Sealed { segment: u64, bytes: u32, entries: u16, dead: &'a [u8] },
+    /// A sealed segment holds what governs other entries of an incarnation, and the journal does not say what.
+    Governs { segment: u64, incarnation: u32 },
     /// Nothing in this segment counts. Its number is never used again.
     Retired { segment: u64 },
     /// A control key has this value.

@@ -144,6 +144,9 @@ pub struct State {
     pub invalidations: Vec<Invalidation>,
     /// By incarnation, which lives, and hash of the key.
     pub controls: HashMap<u32, HashMap<u64, Control>>,
+    /// Segments with control keys that are not among these, and their incarnation, which lives. With such a segment lost it
+    /// starts cold.
+    pub governs: HashMap<u64, u32>,
     /// Whether the last thing said was that all is said.
     pub is_clean: bool,
     /// The number that the next record gets.

@@ -52,6 +52,9 @@ impl Shard {
             if !entry.tags.is_empty() {
                 disk.ledger.note_tags(row);
             }
+            if entry.is_control {
+                disk.tier.note_controls();
+            }
             self.index.insert(index_hash(hash), location_of(slot));
             let count = self.counts.entry(incarnation).or_default();
             count.entries += 1;

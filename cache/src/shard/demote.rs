@@ -278,7 +278,6 @@ impl Shard {
             }
             let record = self.log.record(location);
             let is_over = record.deadline().is_some_and(|deadline| deadline <= now);
-            let is_control = record.is_control();
             if is_over || self.dead.contains(&record.incarnation()) || !self.is_valid(location) {
                 continue;
             }
@@ -292,6 +291,7 @@ impl Shard {
             if bytes <= limits.largest && !disk.tier.has_room(bytes.max(limits.packed)) {
                 return Some(hash32);
             }
+            let is_control = self.log.record(location).is_control();
             // What is not taken stays, and is lost.
             *lost_control |= !self.write_out(hash, location) && is_control;
         }
@@ -427,6 +427,12 @@ impl Shard {
             Some(to) => {
                 self.index.relocate(index_hash(hash), location, location_of(to));
                 disk.ledger.remove(slot_of(location));
+                if entry.is_control {
+                    // Until it is on disk again, the journal alone has it.
+                    let Entry { incarnation, key, value, deadline, .. } = *entry;
+                    let said = Said::Control { incarnation, hash, key, value, deadline };
+                    disk.tier.control(&said, !entry.tags.is_empty());
+                }
                 self.stats.readmissions += 1;
             }
             None => {

@@ -230,7 +230,7 @@ impl Shard {
     /// Entries that lie in memory.
     #[inline]
     pub(super) fn resident(&self) -> usize {
-        self.index.len() - self.disk.as_ref().map_or(0, |disk| disk.ledger.live() + disk.ledger.orphans())
+        self.index.len() - self.disk.as_ref().map_or(0, |disk| disk.ledger.live())
     }
 
     /// Lends segments that were fetched to the section that begins; what else is not at hand is late, if they are the last.

@@ -21,6 +21,9 @@ impl Shard {
             let Some((_, row)) = disk.ledger.first_from(from) else { return Ok(None) };
             if row.state == State::Sealed {
                 compaction.segment(row.number, row.bytes, row.count, row.dead())?;
+                if row.controls > 0 {
+                    compaction.governs(row.number, row.incarnation)?;
+                }
             }
             from = row.number + 1;
         }

@@ -5,6 +5,9 @@
 //! directory. Every value that any of them reads must be explainable by what was acknowledged before. A miss always is: a cache
 //! may lose. Where the agent has no disk tier each restart is empty, and nothing is asked of its warmth.
 //!
+//! In some runs the disk fails while they work: files are damaged between lives, a limit forbids writes, or a device of the tests' own
+//! fails in one way or another.
+//!
 //! `LARDER_ORACLE_SEED` is the seed that a failure prints: it repeats what the clients do and when the agent ends, as far as
 //! the machine's own timing lets it. `LARDER_ORACLE_CYCLES` is the number of lives; `LARDER_TESTS_ALL=1` makes it many.
 

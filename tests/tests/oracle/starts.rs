@@ -95,7 +95,7 @@ fn serves_from_memory_only(mut agent: Agent, disk: &Path, why: &str) {
 fn without_room_memory_is_served() {
     let Some((_directory, disk)) = place() else { return };
     fill(&disk);
-    let agent = builder(&disk, "auto").args(&["--volume-limit", "2MiB"]).start();
+    let agent = builder(&disk, "auto").args(&["--volume-limit", "4MiB"]).start();
     serves_from_memory_only(agent, &disk, "less than");
 }
 
@@ -107,8 +107,7 @@ fn more_than_the_volume_has_is_not_taken() {
     let disk = faulty.path().join("disk");
     let small = faulty.inject(Fault::full(64 << 20));
     let mut agent = builder(&disk, "900GiB").start();
-    assert_eq!(lines(&agent, &["WARN", "disk-size is"]), 1, "{}", agent.log());
-    assert_eq!(lines(&agent, &["cold start"]), 1, "{}", agent.log());
+    assert_eq!(lines(&agent, &["no disk tier", "memory only", "no room"]), 1, "{}", agent.log());
     serves(&agent);
     agent.kill();
     small.clear();
@@ -158,7 +157,7 @@ fn a_directory_is_one_agent_s() {
     assert_eq!(found(&first), KEYS);
     let socket = disk.with_file_name("second.sock");
     // Whatever else is wrong with the second, it has nothing to say about what is the first's.
-    for more in [&["--disk-size", "64MiB"][..], &["--disk-size", "auto", "--volume-limit", "2MiB"]] {
+    for more in [&["--disk-size", "64MiB"][..], &["--disk-size", "auto", "--volume-limit", "4MiB"]] {
         let mut command = agent_command(&[]);
         command.args(["--metrics", "127.0.0.1:0", "--memory", "12MiB", "--disk"]).arg(&disk).args(more);
         let second = run_to_end(command.arg("--socket").arg(&socket));

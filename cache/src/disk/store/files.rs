@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statfs};
 use rustix::io::Errno;
 
@@ -24,8 +25,6 @@ const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
 /// Bytes of zeros written at once where a file system cannot reserve.
 const ZEROS: usize = 1 << 20;
-/// Blocks that are without content when foyer opens them: it writes to one at once, and while no other is left it reclaims.
-const EMPTY_MIN: usize = 2;
 /// The clock of files moves at least once in this time.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -36,15 +35,26 @@ pub(super) struct Blocks {
     pub(super) files: Arc<[File]>,
     /// Blocks that hold something, the one first that was written longest ago.
     pub(super) by_age: Vec<u32>,
+    /// Of those that had to be emptied, what counts, as it was stored.
+    pub(super) rescued: Vec<(u64, Bytes)>,
 }
 
-/// Makes the directory ready for foyer: every file in its full length and reserved, two at least without content. `worth` says
-/// how many bytes of a block still count.
+/// What is to be known of what lies in blocks.
+pub(super) trait Content {
+    /// How many blocks are to be without content.
+    fn empty_min(&self) -> usize;
+    /// How much of a block still counts.
+    fn worth(&self, file: &File) -> u64;
+    /// What counts of it, as far as it is to be rescued.
+    fn rescue(&self, file: &File) -> Vec<(u64, Bytes)>;
+}
+
+/// Makes the directory ready for foyer: every file in its full length and reserved, some without content.
 pub(super) fn prepare(
     directory: &Path,
     shape: Shape,
     wipe: bool,
-    worth: impl Fn(&File) -> u64,
+    content: &impl Content,
 ) -> Result<Blocks, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let kind = statfs(directory).map_err(io::Error::from)?.f_type as u64;
@@ -55,7 +65,7 @@ pub(super) fn prepare(
         remove_all(directory)?;
     }
     reserve_all(directory, shape)?;
-    written(directory, shape, worth)
+    written(directory, shape, content)
 }
 
 /// Reserves every file; if one cannot be, those that were created go again.
@@ -142,7 +152,7 @@ fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 /// Foyer takes a block again only when another one is full, and after a crash none may be empty: then its first write would
 /// wait for ever. And where it has one only it reclaims the oldest before anybody could move what counts of it. So blocks of
 /// which nothing counts are emptied, and if those are too few, those of which least does; of equals, the oldest.
-fn written(directory: &Path, shape: Shape, worth: impl Fn(&File) -> u64) -> Result<Blocks, OpenError> {
+fn written(directory: &Path, shape: Shape, content: &impl Content) -> Result<Blocks, OpenError> {
     let mut files = Vec::new();
     let mut blocks: Vec<(SystemTime, u32)> = Vec::new();
     let mut page = vec![0; PAGE];
@@ -158,17 +168,21 @@ fn written(directory: &Path, shape: Shape, worth: impl Fn(&File) -> u64) -> Resu
     blocks.sort_unstable();
     let mut by_age: Vec<u32> = blocks.into_iter().map(|(_, block)| block).collect();
     let mut by_worth: Vec<(u64, u32)> =
-        by_age.iter().map(|&block| (worth(&files[block as usize]), block)).collect();
+        by_age.iter().map(|&block| (content.worth(&files[block as usize]), block)).collect();
     by_worth.sort_by_key(|(worth, _)| *worth);
+    let mut rescued = Vec::new();
     for (worth, block) in by_worth {
-        if worth > 0 && by_age.len() + EMPTY_MIN <= shape.blocks {
+        if worth > 0 && by_age.len() + content.empty_min() <= shape.blocks {
             break;
+        }
+        if worth > 0 {
+            rescued.extend(content.rescue(&files[block as usize]));
         }
         let file = OpenOptions::new().write(true).open(path(directory, block as usize))?;
         file.write_all_at(&vec![0; PAGE], 0)?;
         by_age.retain(|other| *other != block);
     }
-    Ok(Blocks { files: files.into(), by_age })
+    Ok(Blocks { files: files.into(), by_age, rescued })
 }
 
 /// Which files were written to since they were last looked at.

@@ -105,7 +105,7 @@ impl Places {
         let mut bytes = vec![0; place.bytes as usize];
         let at = u64::from(place.page) * PAGE as u64;
         match preadv2(file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT) {
-            Ok(read) if read == bytes.len() => self.proven(number, &bytes.into()),
+            Ok(read) if read == bytes.len() => proven(self.incarnation, number, &bytes.into()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
                 self.is_able.store(false, Ordering::Relaxed);
                 None
@@ -113,20 +113,27 @@ impl Places {
             _ => None,
         }
     }
+}
 
-    /// The value of an entry that is whole and has this number.
-    fn proven(&self, number: u64, bytes: &Bytes) -> Option<Bytes> {
-        let (mut header, rest) = bytes.split_at_checked(HEADER)?;
-        let (key, value) = (header.get_u32() as usize, header.get_u32() as usize);
-        header.advance(16);
-        let (checksum, magic) = (header.get_u64(), header.get_u32());
-        if magic != MAGIC || key != ID || value.checked_add(ID)? != rest.len() {
-            return None;
-        }
-        let mut id = &rest[value..];
-        let is_it = id.get_u64_le() == self.incarnation && id.get_u64_le() == number;
-        (is_it && XxHash64::oneshot(0, rest) == checksum).then(|| bytes.slice(HEADER..HEADER + value))
+/// The value of an entry that is whole and has this number.
+fn proven(incarnation: u64, number: u64, bytes: &Bytes) -> Option<Bytes> {
+    let (mut header, rest) = bytes.split_at_checked(HEADER)?;
+    let (key, value) = (header.get_u32() as usize, header.get_u32() as usize);
+    header.advance(16);
+    let (checksum, magic) = (header.get_u64(), header.get_u32());
+    if magic != MAGIC || key != ID || value.checked_add(ID)? != rest.len() {
+        return None;
     }
+    let mut id = &rest[value..];
+    let is_it = id.get_u64_le() == incarnation && id.get_u64_le() == number;
+    (is_it && XxHash64::oneshot(0, rest) == checksum).then(|| bytes.slice(HEADER..HEADER + value))
+}
+
+/// What a segment was stored as, from a place in a block.
+pub(super) fn read_from(file: &File, incarnation: u64, number: u64, at: usize, length: u32) -> Option<Bytes> {
+    let mut bytes = vec![0; length as usize];
+    file.read_exact_at(&mut bytes, at as u64).ok()?;
+    proven(incarnation, number, &bytes.into())
 }
 
 /// Calls `each` with the number of every segment that a block names, where it begins and its bytes.

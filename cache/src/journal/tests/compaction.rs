@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::io::{Io, Real};
-use super::super::{Compaction, Journal, Recovery};
+use super::super::{Compaction, Journal, Record, Recovery};
 use super::failing::{Failing, Mode};
 use super::world::{Op, Truth, World, ops};
 use super::{BOOT, open, open_with, options, warm};
@@ -188,7 +188,7 @@ fn a_compaction_makes_the_file_small_and_the_old_one_wants_none() {
     let journal = Arc::new(open(directory.path()).0);
     let mut appended = 0;
     while !journal.wants_compaction() {
-        journal.append(&super::super::Record::Gone { hash: appended });
+        journal.append(&Record::Gone { hash: appended });
         journal.commit().expect("room");
         appended += 1;
     }
@@ -202,4 +202,27 @@ fn a_compaction_makes_the_file_small_and_the_old_one_wants_none() {
     let length = std::fs::metadata(directory.path().join("journal")).expect("a file").len();
     assert_eq!(length, 1 << 20);
     assert!(!directory.path().join("journal.new").exists());
+}
+
+#[test]
+fn a_segment_that_governs_is_known_until_it_is_retired() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (journal, _) = open(directory.path());
+    let journal = Arc::new(journal);
+    let incarnation = journal.roots().databases[&0];
+    let compaction = journal.begin_compaction().expect("a compaction");
+    for segment in [1, 2] {
+        compaction.segment(segment, 4096, 1, &[]).expect("room");
+        compaction.governs(segment, incarnation).expect("room");
+    }
+    compaction.finish().expect("it can be finished");
+    journal.append(&Record::Retired { segment: 1 });
+    journal.commit().expect("written");
+    drop(journal);
+    let (journal, recovery) = open(directory.path());
+    assert_eq!(warm(recovery).governs, [(2, incarnation)].into());
+    journal.append(&Record::Database { number: 0, incarnation: journal.roots().next_incarnation });
+    journal.commit().expect("written");
+    drop(journal);
+    assert!(warm(open(directory.path()).1).governs.is_empty(), "its incarnation is dead");
 }

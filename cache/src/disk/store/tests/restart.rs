@@ -177,3 +177,25 @@ async fn a_killed_store_has_what_it_settled() {
         from = last + 1000;
     }
 }
+
+#[tokio::test]
+async fn starts_give_up_what_counts_least() {
+    let directory = directory();
+    let store = Store::open(options(directory.path())).await.expect("a store");
+    fill(&store, 0..3000).await;
+    let oldest = 3000 - intact(&store, 0..3000).await as u64;
+    store.close().await;
+    let kept = oldest + 200..oldest + 220;
+    for start in 0..40 {
+        let range = kept.clone();
+        let counts: super::super::Counts = Box::new(move |number| u64::from(range.contains(&number)));
+        let counting = StoreOptions { counts: Some(counts), ..options(directory.path()) };
+        let store = Store::open(counting).await.expect("a store");
+        assert_eq!(intact(&store, kept.clone()).await, 20, "after {start} starts");
+        let places: Vec<_> = kept.clone().map(|number| store.position(number)).collect();
+        assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
+        assert!(places[19] < Some(store.begun_at()), "{places:?}");
+        fill(&store, 10_000 + start..10_001 + start).await;
+        store.close().await;
+    }
+}
