@@ -265,7 +265,8 @@ impl World {
             let count = |name: &str| info.get(name).and_then(Value::int).unwrap_or_default();
             *refused += count("fills_refused");
             *unmatched += count("fills_unmatched");
-            let is_unsure = count("fills_unmatched") > 0;
+            // A lie is a value that nobody has missed.
+            let is_unsure = plan.lie.is_none() && count("fills_unmatched") > 0;
             if empties {
                 life.halt();
             } else {
