@@ -110,6 +110,19 @@ enum Guards<'c> {
     All(Vec<Held<'c>>),
 }
 
+impl Guards<'_> {
+    /// Does something with every shard that is held.
+    #[inline]
+    fn each(&mut self, mut work: impl FnMut(&mut Shard)) {
+        match self {
+            Self::None => {}
+            Self::One(guard) => work(guard),
+            Self::Some(guards) => guards.iter_mut().for_each(|(_, guard)| work(guard)),
+            Self::All(guards) => guards.iter_mut().for_each(|guard| work(guard)),
+        }
+    }
+}
+
 impl<'c> Section<'c> {
     #[inline]
     pub(crate) fn over_keys(cache: &'c Cache, keys: &[Key<'_>], now: Millis) -> Result<Self, Moved> {
@@ -203,16 +216,7 @@ impl<'c> Section<'c> {
         if fetched.segments.is_empty() && !fetched.is_last {
             return;
         }
-        match &mut self.guards {
-            Guards::None => {}
-            Guards::One(guard) => guard.lend(&fetched.segments, fetched.is_last),
-            Guards::Some(guards) => {
-                guards.iter_mut().for_each(|(_, guard)| guard.lend(&fetched.segments, fetched.is_last));
-            }
-            Guards::All(guards) => {
-                guards.iter_mut().for_each(|guard| guard.lend(&fetched.segments, fetched.is_last));
-            }
-        }
+        self.guards.each(|shard| shard.lend(&fetched.segments, fetched.is_last));
     }
 
     /// What has to be fetched before what was asked for here can be answered; nothing as a rule.
@@ -315,12 +319,7 @@ impl<'c> Section<'c> {
                 }
             }
         };
-        match &mut self.guards {
-            Guards::None => {}
-            Guards::One(guard) => evict_from(guard),
-            Guards::Some(guards) => guards.iter_mut().for_each(|(_, guard)| evict_from(guard)),
-            Guards::All(guards) => guards.iter_mut().for_each(|guard| evict_from(guard)),
-        }
+        self.guards.each(evict_from);
         if cache.has_room_at_once(bytes) { Ok(()) } else { Err(Full) }
     }
 
@@ -652,12 +651,7 @@ impl<'c> Section<'c> {
 impl Drop for Section<'_> {
     #[inline]
     fn drop(&mut self) {
-        match &mut self.guards {
-            Guards::None => {}
-            Guards::One(guard) => self.cache.publish(guard),
-            Guards::Some(guards) => guards.iter_mut().for_each(|(_, guard)| self.cache.publish(guard)),
-            Guards::All(guards) => guards.iter_mut().for_each(|guard| self.cache.publish(guard)),
-        }
+        self.guards.each(|shard| self.cache.publish(shard));
     }
 }
 

@@ -270,8 +270,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: Default::Text("auto"),
         group: DISK,
         for_ping: false,
-        help: "What the disk tier may take, from 4MiB to 1000GiB; less where it must, so that 20% of\n\
-               the volume stay free. auto: 80% of --volume-limit, else 5%, at most 1GiB",
+        help: "What the disk tier may take, from 4MiB to 1000GiB. auto: 80% of --volume-limit, else 5%\n\
+               of the volume, at most 1GiB; less where 20% of the volume would not stay free",
         set: |draft, text| DiskSize::parse(text).map(|size| draft.config.disk_size = size),
         show: |config| config.disk_size.to_string(),
         fixed: Some(|from, to| to.disk_size = from.disk_size),

@@ -12,13 +12,21 @@ use crate::clock::Millis;
 use crate::held::Held;
 use crate::key::Database;
 use crate::shard::names::Step;
-use crate::tier::Tier;
 
 const PLACE_BITS: u32 = 42;
 const SCAN_BITS: u32 = 9;
 const OVER_SEGMENTS: u64 = 1 << (PLACE_BITS + SCAN_BITS);
 const PLACE: u64 = (1 << PLACE_BITS) - 1;
 const SCAN: u64 = (1 << SCAN_BITS) - 1;
+
+/// Where a scan goes on over the index. If that looks like the end it goes on under another's number, which knows of no segment
+/// that was walked.
+fn over_index(scan: u64, place: Cursor) -> Cursor {
+    match Cursor(place.0 | scan << PLACE_BITS) {
+        Cursor(0) => Cursor(SCAN << PLACE_BITS),
+        cursor => cursor,
+    }
+}
 
 impl Cache {
     /// Shows about `wanted` keys of a database from a cursor on; returns where to go on, zero at the end, and what has to be
@@ -57,7 +65,7 @@ impl Cache {
         let last = tier.scans.lock().last(scan, now);
         if cursor.0 & OVER_SEGMENTS != 0 || (cursor == Cursor(0) && last > 0) {
             let from = (cursor.0 & PLACE).max(1);
-            return self.scan_segments(tier, database, (scan, from, last), now, fetched, &mut show);
+            return self.scan_segments(database, (scan, from, last), now, fetched, &mut show);
         }
         let mut waits = None;
         let place = Cursor(cursor.0 & PLACE);
@@ -79,31 +87,25 @@ impl Cache {
             tier.scans.lock().end(scan);
             return (next, Wanted::default());
         }
-        let next = Cursor(next.0 | scan << PLACE_BITS);
-        let next = if next == Cursor(0) { Cursor(SCAN << PLACE_BITS) } else { next };
-        (next, Wanted(waits.into_iter().collect()))
+        (over_index(scan, next), Wanted(waits.into_iter().collect()))
     }
 
     /// One step over the segments that were finished when the scan began.
     fn scan_segments(
         &self,
-        tier: &Tier,
         database: Database,
         (scan, from, last): (u64, u64, u64),
         now: Millis,
         fetched: &Fetches,
         show: &mut dyn FnMut(&[u8]),
     ) -> (Cursor, Wanted) {
-        let over_index = Cursor(scan << PLACE_BITS);
         let over_segments = |number: u64| Cursor(OVER_SEGMENTS | scan << PLACE_BITS | number);
         let first = |(place, guarded)| {
             let number = Held::lock(guarded).first_segment(from, last)?;
             Some((number, place))
         };
         let Some((number, place)) = self.shards.iter().enumerate().filter_map(first).min() else {
-            // If that is nothing the scan goes on from another's number, which knows of no segment that was walked.
-            let is_nothing = over_index == Cursor(0);
-            return (if is_nothing { Cursor(SCAN << PLACE_BITS) } else { over_index }, Wanted::default());
+            return (over_index(scan, Cursor(0)), Wanted::default());
         };
         // Up to the next segment of another shard.
         let until = self.shards.iter().enumerate().filter(|(other, _)| *other != place);
@@ -115,7 +117,6 @@ impl Cache {
         let step = shard.scan_segment(incarnation, (number, last_here), now, show);
         shard.forget_section();
         drop(shard);
-        let _ = tier;
         match step {
             Step::Next(number) => (over_segments(number), Wanted::default()),
             Step::Wanted(number) => (over_segments(number), Wanted(vec![number])),
