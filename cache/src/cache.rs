@@ -19,7 +19,7 @@ use crate::key::{Database, Key, Seed};
 use crate::memory::segment::Geometry;
 use crate::policy::Policy;
 use crate::section::{Moved, Section};
-use crate::shard::{Eviction, Shard};
+use crate::shard::{Eviction, Jury, Shard};
 use crate::stats::Stats;
 use crate::stay::Stay;
 use crate::tier::Tier;
@@ -126,7 +126,11 @@ impl Cache {
         let count = config.shard_count();
         let geometry = Geometry::for_budget(memory / count);
         let validity = Arc::<Validity>::default();
-        let shard = || Shard::new(seed, geometry, config.policy, Arc::clone(&validity), (count, memory));
+        let jury = Arc::<Jury>::default();
+        let shard = || {
+            let (validity, jury) = (Arc::clone(&validity), Arc::clone(&jury));
+            Shard::new(seed, geometry, config.policy, validity, jury, (count, memory))
+        };
         let shards: Box<[_]> = (0..count).map(|_| Guarded::new(shard())).collect();
         let cache = Self {
             shards,

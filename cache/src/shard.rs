@@ -8,6 +8,7 @@ pub(crate) mod disk;
 mod evict;
 mod gather;
 pub(crate) mod history;
+mod jury;
 mod miniature;
 pub(crate) mod names;
 pub(crate) mod purge;
@@ -22,6 +23,7 @@ use bytes::BytesMut;
 
 use disk::{Disk, is_on_disk};
 pub(crate) use evict::Eviction;
+pub(crate) use jury::Jury;
 use trial::Trial;
 
 use crate::budget::Budget;
@@ -132,6 +134,7 @@ impl Shard {
         geometry: Geometry,
         policy: Policy,
         validity: Arc<Validity>,
+        jury: Arc<Jury>,
         (count, memory): (usize, usize),
     ) -> Self {
         Self {
@@ -148,7 +151,7 @@ impl Shard {
             large: LargeValues::default(),
             ghost: Ghost::default(),
             sketch: Sketch::default(),
-            trial: Trial::default(),
+            trial: Trial::new(jury),
             grew: false,
             policy,
             counts: HashMap::new(),

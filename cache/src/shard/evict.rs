@@ -59,6 +59,7 @@ impl Shard {
                 compacted => compacted,
             };
         }
+        self.follow_rule();
         let (small, main) = self.weights();
         let rule = self.trial.rule();
         self.trial.fit(self.resident(), small + main);
@@ -268,12 +269,19 @@ impl Shard {
         }
         if self.trial.walked(next) {
             self.stats.rule_changes += 1;
-            // What the new rule does not remember by would only take room.
-            if self.trial.rule().welcomes_back() {
-                self.sketch = Sketch::default();
-            } else {
-                self.ghost = Ghost::default();
-            }
+        }
+    }
+
+    /// Goes by the rule in force.
+    fn follow_rule(&mut self) {
+        if !self.trial.follow() {
+            return;
+        }
+        // What the new rule does not remember by would only take room.
+        if self.trial.rule().welcomes_back() {
+            self.sketch = Sketch::default();
+        } else {
+            self.ghost = Ghost::default();
         }
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Miniature {
     ghost: Ghost,
     sketch: Sketch,
     grew: bool,
-    /// Misses, those of long ago counting for less.
+    /// Misses since the jury was last told.
     pub(super) misses: u32,
 }
 

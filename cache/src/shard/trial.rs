@@ -6,7 +6,9 @@
 //! the sample that goes on a little with every miss.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::jury::{Jury, Misses};
 use super::miniature::{self, Miniature};
 use super::rule::Rule;
 
@@ -14,20 +16,6 @@ use super::rule::Rule;
 const SAMPLE: usize = 1024;
 /// Slots walked over with every miss in the sample.
 pub(super) const WALK: usize = 64;
-/// After each walk over the sample misses count for a part less,
-const FORGET: u32 = 128;
-/// but for a few, without which the walks of a small cache would tell too little.
-const MISSES_KEPT_MIN: u32 = 1500;
-/// Misses of a rule in force before it is compared.
-const MISSES_MIN: u32 = 64;
-/// Another rule must miss less by so many of 256 parts. What the cache does colours what the trial sees, so each change asks
-/// for more of the next one, up to a limit; that wears off a part at a time.
-const BETTER_BY: u32 = 12;
-const BETTER_BY_FIRST: u32 = 24;
-const BETTER_BY_MAX: u32 = 40;
-/// Walks over the sample after which one part has worn off.
-const WEAR: u32 = 128;
-
 /// A key of the sample.
 #[derive(Debug)]
 pub(super) struct Cell {
@@ -46,7 +34,9 @@ pub(super) struct Access {
 
 #[derive(Debug)]
 pub(super) struct Trial {
-    in_force: usize,
+    jury: Arc<Jury>,
+    /// The rule that this shard goes by.
+    rule: Rule,
     /// The sample is all hashes up to this.
     last: u32,
     halvings: u32,
@@ -57,17 +47,15 @@ pub(super) struct Trial {
     miniatures: [Miniature; Rule::ALL.len()],
     /// Where the walk over the sample goes on.
     cursor: u32,
-    /// By how many of 256 parts another rule must be better now.
-    better_by: u32,
-    walks: u32,
     /// Reads of keys that a miniature has dropped, to be counted as misses there.
     late: Vec<(usize, Access)>,
 }
 
-impl Default for Trial {
-    fn default() -> Self {
+impl Trial {
+    pub(super) fn new(jury: Arc<Jury>) -> Self {
         Self {
-            in_force: Rule::ALL.iter().position(|&rule| rule == Rule::Balance).unwrap_or_default(),
+            rule: jury.rule(),
+            jury,
             last: u32::MAX,
             halvings: 0,
             is_awake: false,
@@ -75,17 +63,19 @@ impl Default for Trial {
             cells: HashMap::new(),
             miniatures: Rule::ALL.map(Miniature::new),
             cursor: 0,
-            better_by: BETTER_BY_FIRST,
-            walks: 0,
             late: Vec::new(),
         }
     }
-}
 
-impl Trial {
-    /// The rule in force.
+    /// The rule that this shard goes by.
     pub(super) fn rule(&self) -> Rule {
-        Rule::ALL[self.in_force]
+        self.rule
+    }
+
+    /// Goes by the rule in force; true if that is another one than before.
+    pub(super) fn follow(&mut self) -> bool {
+        let rule = self.jury.rule();
+        std::mem::replace(&mut self.rule, rule) != rule
     }
 
     /// Heap bytes held.
@@ -101,7 +91,7 @@ impl Trial {
 
     /// Forgets the sample: the next eviction begins anew.
     pub(super) fn begin_anew(&mut self) {
-        *self = Self { in_force: self.in_force, ..Self::default() };
+        *self = Self { rule: self.rule, ..Self::new(Arc::clone(&self.jury)) };
     }
 
     /// Tells the trial how much the cache holds; it begins with the first eviction, and anew when its sample fits no longer.
@@ -110,13 +100,10 @@ impl Trial {
         let fits = sampled <= SAMPLE * 2 && (sampled >= SAMPLE / 2 || self.halvings == 0);
         if !self.is_awake || !fits {
             let halvings = (entries / SAMPLE).max(1).ilog2();
-            *self = Self {
-                in_force: self.in_force,
-                last: u32::MAX >> halvings,
-                halvings,
-                is_awake: true,
-                ..Self::default()
-            };
+            self.begin_anew();
+            self.last = u32::MAX >> halvings;
+            self.halvings = halvings;
+            self.is_awake = true;
         }
         self.room = bytes >> self.halvings;
     }
@@ -191,26 +178,17 @@ impl Trial {
         (self.cursor, self.last)
     }
 
-    /// Notes how far the walk has come; at its end the rules are compared. True if another one is in force now.
+    /// Notes how far the walk has come; at its end the jury is told what was missed since the last one. True if another rule
+    /// is in force now.
     pub(super) fn walked(&mut self, next: Option<u32>) -> bool {
         self.cursor = next.filter(|&next| next <= self.last).unwrap_or(0);
         if self.cursor > 0 {
             return false;
         }
-        let best = (0..Rule::ALL.len()).min_by_key(|&number| self.miniatures[number].misses).unwrap_or(0);
-        let (least, now) = (self.miniatures[best].misses, self.miniatures[self.in_force].misses);
-        let is_better = now > MISSES_MIN && least + now * self.better_by / 256 + now.isqrt() < now;
-        if now >= MISSES_KEPT_MIN {
-            self.miniatures.iter_mut().for_each(|miniature| miniature.misses -= miniature.misses / FORGET);
-        }
-        self.walks += 1;
-        if self.walks.is_multiple_of(WEAR) {
-            self.better_by = (self.better_by - 1).max(BETTER_BY);
-        }
-        if is_better {
-            self.in_force = best;
-            self.better_by = (self.better_by + BETTER_BY).min(BETTER_BY_MAX);
-        }
-        is_better
+        let mut seen = Misses::default();
+        seen.iter_mut().zip(&mut self.miniatures).for_each(|(seen, miniature)| {
+            *seen = std::mem::take(&mut miniature.misses);
+        });
+        self.jury.hear(seen)
     }
 }
