@@ -27,6 +27,12 @@ impl<'c> Held<'c> {
     pub(crate) fn lock(shard: &'c Guarded) -> Self {
         Self(shard.0.lock())
     }
+
+    /// The same, unless somebody else holds it.
+    #[inline]
+    pub(crate) fn try_lock(shard: &'c Guarded) -> Option<Self> {
+        shard.0.try_lock().map(Self)
+    }
 }
 
 impl Deref for Held<'_> {

@@ -56,7 +56,7 @@ pub use policy::Policy;
 pub use section::{DatabaseFigures, Full, Moved, Section, Stored, Why};
 pub use shard::history::{Arrival, Departure};
 pub use stats::Stats;
-pub use stay::Stay;
+pub use stay::{Barred, Stay};
 pub use tags::{TAG_BYTES_MAX, TAGS_BYTES_MAX, TAGS_MAX, TagError, Tags};
 pub use tier::LATENCY_BOUNDS_US;
 pub use tier::options::{DiskError, DiskOptions, Warmth};

@@ -21,30 +21,52 @@ pub struct Stay<'c> {
     cache: &'c Cache,
     held: Option<(usize, Held<'c>)>,
     left: u8,
+    steps_back: bool,
+}
+
+/// Why a section could not be entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// The key's database was flushed or exchanged after the key was hashed: hash it again.
+    Moved,
+    /// Somebody else holds the shard, and there may be something better to do than to wait: see [`Stay::step_back`].
+    Taken,
 }
 
 impl<'c> Stay<'c> {
     pub(crate) fn new(cache: &'c Cache) -> Self {
-        Self { cache, held: None, left: 0 }
+        Self { cache, held: None, left: 0, steps_back: false }
+    }
+
+    /// Has the next section answer [`Barred::Taken`] rather than wait for a shard that somebody else holds.
+    #[inline]
+    pub fn step_back(&mut self, steps_back: bool) {
+        self.steps_back = steps_back;
     }
 
     /// Enters a section over one key, under the lock that is held if it is the right one.
     ///
     /// # Errors
-    /// As [`Cache::section`].
+    /// [`Barred`] says which, and what to do.
     #[inline]
-    pub fn section(&mut self, key: &Key<'_>, now: Millis) -> Result<Section<'c>, Moved> {
+    pub fn section(&mut self, key: &Key<'_>, now: Millis) -> Result<Section<'c>, Barred> {
         let number = self.cache.shard_of(key);
         let held = match self.held.take() {
             Some((kept, held)) if kept == number && self.left > 0 => held,
             other => {
                 drop(other);
                 self.left = SECTIONS_MAX;
-                Held::lock(&self.cache.shards[number])
+                let shard = &self.cache.shards[number];
+                match Held::try_lock(shard) {
+                    Some(held) => held,
+                    None if self.steps_back => return Err(Barred::Taken),
+                    None => Held::lock(shard),
+                }
             }
         };
+        self.steps_back = false;
         self.left -= 1;
-        Section::under(self.cache, held, key, now)
+        Section::under(self.cache, held, key, now).map_err(|Moved| Barred::Moved)
     }
 
     /// Leaves a section and keeps its lock.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::clock::Millis;
-use larder_cache::{Database, Fetches, Key, Room, Section, Stay};
+use larder_cache::{Barred, Database, Fetches, Key, Room, Section, Stay};
 
 use super::arguments::Args;
 use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
@@ -25,6 +25,8 @@ pub enum Verdict {
     Busy,
     /// It did not run, since commands are paused: offer it again after so many milliseconds.
     Paused(u64),
+    /// It did not run, since another worker holds its shard: offer it again when others here had their turn.
+    Barred,
     /// It did not run, since the session wants something from disk: offer it again when that was fetched.
     Fetching,
 }
@@ -84,10 +86,13 @@ pub fn execute<'c>(
     session.client.last_command.store(row as u16, Relaxed);
     let result = if session.transaction.is_some() && !command.flags.has(Flags::NO_QUEUE) {
         enqueue(session, command, args, out);
-        Ok(())
+        Ok(Ran::Through)
     } else {
         run(node, stay, session, command, args, out, now)
     };
+    if result == Ok(Ran::Barred) {
+        return (Verdict::Barred, clock);
+    }
     if node.cache.has_disk() {
         if !session.wanted.is_empty() {
             out.rewind(mark);
@@ -98,7 +103,7 @@ pub fn execute<'c>(
         }
     }
     let failed = match result {
-        Ok(()) => out.begins_with(mark, b'-'),
+        Ok(_) => out.begins_with(mark, b'-'),
         Err(failure) => {
             out.rewind(mark);
             out.error(&failure.0);
@@ -210,6 +215,14 @@ fn settle_replies(session: &mut Session, out: &mut Out, mark: crate::resp::encod
     }
 }
 
+/// Whether a command was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ran {
+    Through,
+    /// It was not: somebody else holds its shard.
+    Barred,
+}
+
 /// Runs a command in a section of its own, or of the batch's stay if one shard is all it needs.
 fn run<'a, 'c>(
     node: &'c Node,
@@ -219,23 +232,26 @@ fn run<'a, 'c>(
     args: Args<'a>,
     out: &mut Out,
     now: Millis,
-) -> Result {
+) -> std::result::Result<Ran, Failure> {
     let spec = command.keys;
     let is_whole = command.flags.has(Flags::WHOLE);
     if spec.first != 0 && spec.first == spec.last && !is_whole {
         loop {
             let key = node.cache.key(session.database, args.at(spec.first as usize));
             // A database that was flushed between hashing and locking is hashed for again.
-            if let Ok(mut section) = stay.section(&key, now) {
-                let keys = std::slice::from_ref(&key);
-                let result = if node.cache.has_disk() {
-                    call_over_disk(node, session, &mut section, command, args, keys, out)
-                } else {
-                    call(node, session, &mut section, command, args, keys, out, false)
-                };
-                stay.keep(section, &key);
-                return result;
-            }
+            let mut section = match stay.section(&key, now) {
+                Ok(section) => section,
+                Err(Barred::Moved) => continue,
+                Err(Barred::Taken) => return Ok(Ran::Barred),
+            };
+            let keys = std::slice::from_ref(&key);
+            let result = if node.cache.has_disk() {
+                call_over_disk(node, session, &mut section, command, args, keys, out)
+            } else {
+                call(node, session, &mut section, command, args, keys, out, false)
+            };
+            stay.keep(section, &key);
+            return result.map(|()| Ran::Through);
         }
     }
     stay.release();
@@ -247,11 +263,12 @@ fn run<'a, 'c>(
             keys => node.cache.section(keys, now),
         };
         if let Ok(mut section) = entered {
-            return if node.cache.has_disk() && !keys.is_empty() {
+            let result = if node.cache.has_disk() && !keys.is_empty() {
                 call_over_disk(node, session, &mut section, command, args, &keys, out)
             } else {
                 call(node, session, &mut section, command, args, &keys, out, false)
             };
+            return result.map(|()| Ran::Through);
         }
     }
 }

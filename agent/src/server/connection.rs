@@ -42,8 +42,10 @@ const PIECES_MAX: usize = 64;
 enum Next {
     /// The connection is over.
     Close,
-    /// Others go on first.
+    /// Others go on first, and new ones too.
     Yield,
+    /// Others that can go on do so first.
+    StepBack,
     /// Nothing happens for a while.
     Sleep(Duration),
     /// What the session wants from disk is fetched.
@@ -59,6 +61,8 @@ enum Stop {
     OutputHigh,
     /// This turn was long enough, or room is being made.
     Yield,
+    /// Another worker holds the shard of the next command.
+    Barred,
     /// Commands are paused for so many milliseconds.
     Paused(u64),
     /// The last command has begun something that has to end first.
@@ -101,6 +105,8 @@ struct Connection {
     runnable: bool,
     /// The client sends no more.
     ended: bool,
+    /// Whether others went on because another worker held a shard: next time it waits.
+    has_stepped_back: bool,
     /// What was last told of buffer bytes.
     told: usize,
 }
@@ -120,12 +126,14 @@ pub async fn serve(node: Arc<Node>, client: Arc<Client>, owes_password: bool) {
         pressure: Pressure::default(),
         runnable: false,
         ended: false,
+        has_stepped_back: false,
         told: 0,
     };
     loop {
         match std::future::poll_fn(|cx| connection.poll_turn(cx)).await {
             Next::Close => break,
             Next::Yield => tokio::task::yield_now().await,
+            Next::StepBack => step_back().await,
             Next::Sleep(time) => tokio::time::sleep(time).await,
             Next::Fetch => connection.fetch().await,
         }
@@ -174,6 +182,7 @@ impl Connection {
                     Err(_) => return Poll::Ready(Next::Close),
                     Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
                     Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                    Ok(Stop::Barred) => return Poll::Ready(Next::StepBack),
                     Ok(Stop::Fetching) => return Poll::Ready(Next::Fetch),
                     Ok(Stop::Waiting) => continue,
                     Ok(Stop::Exhausted | Stop::OutputHigh | Stop::Closing) => {}
@@ -208,6 +217,7 @@ impl Connection {
                             Err(_) => return Poll::Ready(Next::Close),
                             Ok(Stop::Paused(ms)) => return Poll::Ready(Next::Sleep(pause_step(ms))),
                             Ok(Stop::Yield) => return Poll::Ready(Next::Yield),
+                            Ok(Stop::Barred) => return Poll::Ready(Next::StepBack),
                             Ok(Stop::Fetching) => return Poll::Ready(Next::Fetch),
                             Ok(_) => {}
                         }
@@ -361,6 +371,8 @@ impl Connection {
         let arguments_max = self.node.arguments_max();
         let mut nothings = 0u32;
         let mut stay = self.node.cache.stay();
+        // Who waits for another worker with nothing to show for it may as well let others here read and write meanwhile.
+        stay.step_back(turn.consumed == 0 && !std::mem::take(&mut self.has_stepped_back));
         while turn.consumed < bytes.len() {
             if out.len() >= OUTPUT_FLUSH {
                 return Ok(None);
@@ -415,6 +427,10 @@ impl Connection {
                 Verdict::Done => turn.consumed += length,
                 Verdict::Paused(ms) => return Ok(Some(Stop::Paused(ms))),
                 Verdict::Busy => return Ok(Some(Stop::Yield)),
+                Verdict::Barred => {
+                    self.has_stepped_back = true;
+                    return Ok(Some(Stop::Barred));
+                }
                 Verdict::Fetching => {
                     self.session.wanted_keys = decoder_keys;
                     return Ok(Some(Stop::Fetching));
@@ -597,6 +613,19 @@ impl Connection {
             note_full(&self.node, client);
         }
     }
+}
+
+/// Lets every other task that is ready go on once. Nothing is asked of the system, as [`tokio::task::yield_now`] does.
+async fn step_back() {
+    let mut has_waited = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A pause may end early: it is looked at again at least ten times a second.
