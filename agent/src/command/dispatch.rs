@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::clock::Millis;
-use larder_cache::{Database, Fetches, Key, Room, Section, Stay};
+use larder_cache::{Database, Key, Room, Section, Stay};
 
 use super::arguments::Args;
 use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
@@ -94,7 +94,7 @@ pub fn execute<'c>(
             return (Verdict::Fetching, clock);
         }
         if !session.fetched.is_empty() {
-            session.fetched = Fetches::default();
+            session.fetched.end_command();
         }
     }
     let failed = match result {

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_cache::Room;
 use larder_cache::clock::{boot_nanos, now};
+use larder_cache::{Fetches, Room};
 
 use super::clients::Client;
 use super::node::Node;
@@ -34,6 +34,8 @@ const READS_A_TURN: usize = 4;
 const BULK_MAX: i64 = 512 << 20;
 /// Empty lines between two looks at the clock.
 const NOTHINGS_A_LOOK: u32 = 4096;
+/// Commands that are looked at while one waits for the disk.
+const FORESEEN_MAX: usize = 64;
 /// Pieces sent by one `writev`.
 const PIECES_MAX: usize = 64;
 
@@ -346,6 +348,10 @@ impl Connection {
             }
         };
         self.note_transaction();
+        if stop == Stop::Exhausted && !self.session.fetched.is_empty() {
+            // What was read for commands behind those that ran has found none of them.
+            self.session.fetched = Fetches::default();
+        }
         Ok((stop, turn.consumed))
     }
 
@@ -417,6 +423,8 @@ impl Connection {
                 Verdict::Busy => return Ok(Some(Stop::Yield)),
                 Verdict::Fetching => {
                     self.session.wanted_keys = decoder_keys;
+                    stay.release();
+                    foresee(&self.node, &mut self.session, &bytes[turn.consumed + length..], decoder);
                     return Ok(Some(Stop::Fetching));
                 }
             }
@@ -597,6 +605,20 @@ impl Connection {
             note_full(&self.node, client);
         }
     }
+}
+
+/// Has what commands behind the present one read fetched along with what that wants.
+fn foresee(node: &Node, session: &mut Session, mut rest: &[u8], decoder: &mut Decoder) {
+    let limits = Limits { bulk_max: BULK_MAX, arguments_max: node.arguments_max(), unauthenticated: false };
+    for _ in 0..FORESEEN_MAX {
+        let Ok(Progress::Command(length)) = decoder.decode(rest, limits) else { break };
+        if !crate::command::foresee(node, session, Args::new(&rest[..length], decoder.spans())) {
+            break;
+        }
+        decoder.clear();
+        rest = &rest[length..];
+    }
+    decoder.clear();
 }
 
 /// A pause may end early: it is looked at again at least ten times a second.
