@@ -214,10 +214,22 @@ impl<'c> Section<'c> {
 
     /// Has the section use what was fetched for it.
     pub fn lend(&mut self, fetched: &Fetches) {
-        if fetched.segments.is_empty() && !fetched.is_last {
+        if fetched.is_empty() {
             return;
         }
         self.guards.each(|shard| shard.lend(&fetched.segments, fetched.is_last));
+    }
+
+    /// Whether something has to be fetched before what was asked for here can be answered.
+    #[inline]
+    #[must_use]
+    pub fn wants(&self) -> bool {
+        match &self.guards {
+            Guards::None => false,
+            Guards::One(guard) => guard.wants(),
+            Guards::Some(guards) => guards.iter().any(|(_, guard)| guard.wants()),
+            Guards::All(guards) => guards.iter().any(|guard| guard.wants()),
+        }
     }
 
     /// What has to be fetched before what was asked for here can be answered; nothing as a rule.

@@ -18,7 +18,7 @@ use super::stream::Stream;
 use super::unread::{Pressure, note_full, note_sent};
 use super::worker::{READ_BYTES, Scratch, with_scratch};
 use crate::command::{Args, Verdict, execute};
-use crate::resp::{Decoder, Limits, Out, Progress, Reply};
+use crate::resp::{Decoder, Limits, Out, Progress, ProtocolError, Reply};
 
 /// Unsent bytes from which on no further command is run: what the client sends is kept, unread, until it reads.
 const OUTPUT_HIGH: usize = 256 * 1024;
@@ -34,8 +34,6 @@ const READS_A_TURN: usize = 4;
 const BULK_MAX: i64 = 512 << 20;
 /// Empty lines between two looks at the clock.
 const NOTHINGS_A_LOOK: u32 = 4096;
-/// Commands that are looked at while one waits for the disk.
-const FORESEEN_MAX: usize = 64;
 /// Pieces sent by one `writev`.
 const PIECES_MAX: usize = 64;
 
@@ -367,13 +365,27 @@ impl Connection {
         let arguments_max = self.node.arguments_max();
         let mut nothings = 0u32;
         let mut stay = self.node.cache.stay();
-        while turn.consumed < bytes.len() {
-            if out.len() >= OUTPUT_FLUSH {
+        // Bytes of a command that waits for the disk, and of those behind it that were looked at since.
+        let mut ahead = 0;
+        while turn.consumed + ahead < bytes.len() {
+            if out.len() >= OUTPUT_FLUSH && ahead == 0 {
                 return Ok(None);
             }
             let unauthenticated = self.session.owes_password;
             let limits = Limits { bulk_max: BULK_MAX, arguments_max, unauthenticated };
-            let (length, verdict) = match decoder.decode(&bytes[turn.consumed..], limits) {
+            let progress = decoder.decode(&bytes[turn.consumed + ahead..], limits);
+            if ahead > 0 {
+                // There is no other call of the decoder, since its first would pay for a second.
+                let rest = &bytes[turn.consumed + ahead..];
+                let looked_at = foresee(&self.node, &mut self.session, &progress, rest, decoder);
+                decoder.clear();
+                match looked_at {
+                    Some(length) if ahead < READ_BYTES => ahead += length,
+                    _ => break,
+                }
+                continue;
+            }
+            let (length, verdict) = match progress {
                 Ok(Progress::Nothing(length)) => {
                     turn.consumed += length;
                     decoder.clear();
@@ -424,8 +436,8 @@ impl Connection {
                 Verdict::Fetching => {
                     self.session.wanted_keys = decoder_keys;
                     stay.release();
-                    foresee(&self.node, &mut self.session, &bytes[turn.consumed + length..], decoder);
-                    return Ok(Some(Stop::Fetching));
+                    ahead = length;
+                    continue;
                 }
             }
             if self.session.closing {
@@ -438,7 +450,7 @@ impl Connection {
                 return Ok(Some(Stop::Yield));
             }
         }
-        Ok(Some(Stop::Exhausted))
+        Ok(Some(if ahead > 0 { Stop::Fetching } else { Stop::Exhausted }))
     }
 
     /// Sends replies, or keeps what the socket does not take.
@@ -607,18 +619,19 @@ impl Connection {
     }
 }
 
-/// Has what commands behind the present one read fetched along with what that wants.
-fn foresee(node: &Node, session: &mut Session, mut rest: &[u8], decoder: &mut Decoder) {
-    let limits = Limits { bulk_max: BULK_MAX, arguments_max: node.arguments_max(), unauthenticated: false };
-    for _ in 0..FORESEEN_MAX {
-        let Ok(Progress::Command(length)) = decoder.decode(rest, limits) else { break };
-        if !crate::command::foresee(node, session, Args::new(&rest[..length], decoder.spans())) {
-            break;
-        }
-        decoder.clear();
-        rest = &rest[length..];
-    }
-    decoder.clear();
+/// Has what a command behind the one that waits for the disk reads fetched along with what that wants; returns its bytes.
+/// Nothing if there is no use in looking further.
+#[cold]
+fn foresee(
+    node: &Node,
+    session: &mut Session,
+    progress: &Result<Progress, ProtocolError>,
+    rest: &[u8],
+    decoder: &Decoder,
+) -> Option<usize> {
+    let Ok(Progress::Command(length)) = progress else { return None };
+    let args = Args::new(&rest[..*length], decoder.spans());
+    crate::command::foresee(node, session, args).then_some(*length)
 }
 
 /// A pause may end early: it is looked at again at least ten times a second.

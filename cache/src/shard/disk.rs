@@ -115,6 +115,8 @@ pub(crate) struct Disk {
     lent: Option<Lent>,
     /// and whether no more will be.
     is_last: bool,
+    /// Whether there is anything of a section to be forgotten.
+    is_visited: bool,
     /// As of which invalidation every entry is known to be valid.
     pub(super) swept: u32,
     /// Where the walk over the index goes on that drops what stands for nothing.
@@ -174,6 +176,7 @@ impl Disk {
             wanted: Vec::new(),
             lent: None,
             is_last: false,
+            is_visited: false,
             swept: 0,
             tidy_from: None,
             tidy_at: Millis(0),
@@ -222,6 +225,7 @@ impl Disk {
 
     /// Has the visitor be the entry of a slot, if it is the key's.
     fn visit(&mut self, slot: Slot, key: &[u8]) -> Look {
+        self.is_visited = true;
         let Some(row) = self.ledger.segment(slot) else { return Look::None };
         let number = row.number;
         if row.state == State::Open {
@@ -255,6 +259,13 @@ impl Disk {
         Look::Here
     }
 
+    #[cold]
+    fn forget_visit(&mut self) {
+        (self.lent, self.is_last, self.is_visited) = (None, false, false);
+        self.wanted.clear();
+        self.visitor = Visitor::default();
+    }
+
     fn want(&mut self, want: Want) {
         if self.wanted.len() < WANTED_MAX && !self.wanted.contains(&want) {
             self.wanted.push(want);
@@ -286,21 +297,26 @@ impl Shard {
     /// Lends what was fetched to the section that begins; what else is not at hand is late, if they are the last.
     pub(crate) fn lend(&mut self, fetched: &Lent, is_last: bool) {
         if let Some(disk) = &mut self.disk {
-            (disk.lent, disk.is_last) = (Some(Arc::clone(fetched)), is_last);
+            (disk.lent, disk.is_last, disk.is_visited) = (Some(Arc::clone(fetched)), is_last, true);
             self.changed = true;
         }
     }
 
     /// Ends what concerned one section alone.
+    #[inline]
     pub(crate) fn forget_section(&mut self) {
-        if let Some(disk) = &mut self.disk {
-            (disk.lent, disk.is_last) = (None, false);
-            disk.wanted.clear();
-            disk.visitor = Visitor::default();
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.is_visited) {
+            disk.forget_visit();
         }
     }
 
-    /// What has to be fetched before what was asked for can be answered.
+    /// Whether something has to be fetched before what was asked for can be answered.
+    #[inline]
+    pub(crate) fn wants(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| !disk.wanted.is_empty())
+    }
+
+    /// What that is.
     pub(crate) fn wanted(&self) -> &[Want] {
         self.disk.as_ref().map_or(&[], |disk| &disk.wanted)
     }
