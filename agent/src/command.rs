@@ -10,6 +10,7 @@ pub mod glob;
 pub mod outcome;
 pub mod table;
 
+mod ahead;
 mod bitfield;
 mod bits;
 mod client;
@@ -42,6 +43,7 @@ mod ttl;
 mod unoffered;
 mod why;
 
+pub use ahead::foresee;
 pub use arguments::{Args, Queued};
 pub use dispatch::{Verdict, execute};
 pub use failure::Failure;

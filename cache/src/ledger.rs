@@ -13,6 +13,7 @@ pub(crate) use slot::{PLACES_MAX, Slot};
 use slot::{SEGMENTS_MAX, Slots};
 
 use crate::clock::Millis;
+use crate::layout::{Layout, Span};
 
 /// How far a segment has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +56,26 @@ pub(crate) struct Row {
     pub(crate) linked: u16,
     /// A bit for each place that nobody names any more; empty while there is none.
     dead: Box<[u8]>,
+    /// Where its entries begin, once it is finished and if each can be read by itself.
+    layout: Option<Box<Layout>>,
 }
 
 impl Row {
     /// A bit for each place whose entry is gone, lowest first; shorter where the last bits would be zero.
     pub(crate) fn dead(&self) -> &[u8] {
         &self.dead
+    }
+
+    /// Where its entries begin, if each can be read by itself.
+    #[inline]
+    pub(crate) fn layout(&self) -> Option<&Layout> {
+        self.layout.as_deref()
+    }
+
+    /// Which bytes of it are the entry at a place, if that can be read by itself.
+    #[inline]
+    pub(crate) fn span(&self, place: u16) -> Option<Span> {
+        self.layout()?.span(place)
     }
 
     /// Notes that the entry at a place is gone.
@@ -72,6 +87,10 @@ impl Row {
             self.dead = longer.into();
         }
         self.dead[byte] |= 1 << bit;
+    }
+
+    fn layout_bytes(&self) -> usize {
+        if self.layout.is_some() { Layout::bytes_of(self.count) } else { 0 }
     }
 
     fn is_vacant(&self) -> bool {
@@ -93,6 +112,8 @@ pub(crate) struct Ledger {
     live: usize,
     /// Slots in the index that name dead segments.
     orphans: usize,
+    /// Heap bytes of all layouts.
+    layout_bytes: usize,
 }
 
 impl Ledger {
@@ -112,6 +133,7 @@ impl Ledger {
             controls: 0,
             linked: 0,
             dead: Box::default(),
+            layout: None,
         };
         if let Some(place) = self.vacant.pop() {
             self.rows[place as usize] = Some(row);
@@ -246,10 +268,12 @@ impl Ledger {
         self.slots.touch(number)
     }
 
-    /// Notes that a segment is finished and has a number, greater than all before it.
-    pub(crate) fn finish(&mut self, row: u32, number: u64) {
+    /// Notes that a segment is finished and has a number, greater than all before it, and where its entries begin.
+    pub(crate) fn finish(&mut self, row: u32, number: u64, layout: Option<Layout>) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Open) else { return };
         (segment.state, segment.number) = (State::Flying, number);
+        segment.layout = layout.map(Box::new);
+        self.layout_bytes += self.rows[row as usize].as_ref().map_or(0, Row::layout_bytes);
         self.order.push_back(row);
     }
 
@@ -308,9 +332,10 @@ impl Ledger {
 
     fn kill(&mut self, row: u32) -> (u64, u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state != State::Dead) else { return (0, 0) };
-        let (was, bytes) = (segment.state, segment.bytes);
-        segment.state = State::Dead;
+        let (was, bytes, layout_bytes) = (segment.state, segment.bytes, segment.layout_bytes());
+        (segment.state, segment.layout) = (State::Dead, None);
         let lost = (u64::from(segment.live), u64::from(segment.with_deadline));
+        self.layout_bytes -= layout_bytes;
         self.orphans += lost.0 as usize;
         if was == State::Sealed {
             self.sealed_bytes -= u64::from(bytes);
@@ -349,7 +374,7 @@ impl Ledger {
         let rows = self.rows.capacity() * size_of::<Option<Row>>();
         let numbers = (self.vacant.capacity() + self.order.capacity()) * size_of::<u32>();
         // A bitmap of a packed segment, once an entry in it has died.
-        rows + numbers + self.slots.bytes() + self.rows.len() * DEAD_BYTES
+        rows + numbers + self.slots.bytes() + self.layout_bytes + self.rows.len() * DEAD_BYTES
     }
 }
 
@@ -419,7 +444,7 @@ mod tests {
                     Step::Seal(n) if !open.is_empty() => {
                         let (row, _) = open.swap_remove(n % open.len());
                         numbers += 1;
-                        ledger.finish(row, numbers);
+                        ledger.finish(row, numbers, None);
                         ledger.seal(row, 16_384, 0);
                         prop_assert_eq!(ledger.find(numbers), Some(row));
                         sealed.push(row);

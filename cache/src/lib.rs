@@ -32,6 +32,7 @@ mod held;
 mod index;
 pub mod journal;
 mod key;
+mod layout;
 mod ledger;
 mod memory;
 mod policy;

@@ -12,6 +12,7 @@ use crate::fills::{Actor, FillBook};
 use crate::held::Held;
 use crate::journal::What;
 use crate::key::{Database, Key};
+use crate::shard::disk::Lent;
 use crate::shard::history::{Arrival, Departure};
 use crate::shard::purge::Fill;
 use crate::shard::{Count, Shard, Written};
@@ -211,19 +212,31 @@ impl<'c> Section<'c> {
         Written { by: self.actor.connection, is_control: self.governs }
     }
 
-    /// Has the section use segments that were fetched for it.
+    /// Has the section use what was fetched for it.
     pub fn lend(&mut self, fetched: &Fetches) {
-        if fetched.segments.is_empty() && !fetched.is_last {
+        if fetched.is_empty() {
             return;
         }
         self.guards.each(|shard| shard.lend(&fetched.segments, fetched.is_last));
+    }
+
+    /// Whether something has to be fetched before what was asked for here can be answered.
+    #[inline]
+    #[must_use]
+    pub fn wants(&self) -> bool {
+        match &self.guards {
+            Guards::None => false,
+            Guards::One(guard) => guard.wants(),
+            Guards::Some(guards) => guards.iter().any(|(_, guard)| guard.wants()),
+            Guards::All(guards) => guards.iter().any(|guard| guard.wants()),
+        }
     }
 
     /// What has to be fetched before what was asked for here can be answered; nothing as a rule.
     #[must_use]
     pub fn wanted(&self) -> Wanted {
         let mut wanted = Wanted::default();
-        let mut add = |shard: &Shard| wanted.0.extend_from_slice(shard.wanted());
+        let mut add = |shard: &Shard| wanted.now.extend_from_slice(shard.wanted());
         match &self.guards {
             Guards::None => {}
             Guards::One(guard) => add(guard),
@@ -642,7 +655,7 @@ impl<'c> Section<'c> {
         let shards = self.every_shard();
         scan(shards.len(), cursor, wanted, show, |number, from, wanted, show| {
             // Nothing waits here: of what lies on disk, what is not at hand is not shown.
-            shards[number].lend(&[], true);
+            shards[number].lend(&Lent::default(), true);
             shards[number].scan_everywhere(incarnation, from, wanted, now, 0, show).0
         })
     }

@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::clock::boot_nanos;
 use crate::disk::keys::Keys;
+use crate::disk::segment::Identity;
 use crate::disk::segment::packer::Packer;
 use crate::disk::store::{self, Store, StoreOptions};
 use crate::journal::{CompactionFailed, Journal, Record};
@@ -142,6 +143,8 @@ pub(crate) struct Limits {
     pub(crate) packed: usize,
     /// Bytes of the longest segment.
     pub(crate) largest: usize,
+    /// Whether an entry can be read by itself.
+    pub(crate) reads_spans: bool,
     /// Bytes that may be written before the first of them has to be given up.
     pub(crate) capacity: u64,
     /// Bytes of segments that may be on their way.
@@ -213,6 +216,7 @@ impl Tier {
         let limits = Limits {
             packed: store.packed(),
             largest: store.largest(),
+            reads_spans: store.reads_spans(),
             capacity: shape.bytes().saturating_sub(FREE_BLOCKS * shape.block) as u64,
             outgoing: shape.buffer,
             min_ttl_ms: options.min_ttl_ms,
@@ -426,7 +430,7 @@ impl Tier {
         while is_taken(number) {
             number = self.next_number.fetch_add(1, Ordering::Relaxed);
         }
-        let bytes = packer.seal(number);
+        let bytes = packer.seal(Identity { incarnation: self.reopening.incarnation, number });
         let takes = store.map_or(bytes.len(), |store| store.footprint(bytes.len()));
         outgoing.push(number, shard, row, bytes, takes);
         drop(outgoing);

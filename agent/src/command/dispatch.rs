@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use larder_cache::clock::Millis;
-use larder_cache::{Barred, Database, Fetches, Key, Room, Section, Stay};
+use larder_cache::{Barred, Database, Key, Room, Section, Stay};
 
 use super::arguments::Args;
 use super::failure::{AUTHENTICATION_REQUIRED, Failure, OUT_OF_MEMORY, wrong_arity};
@@ -99,7 +99,7 @@ pub fn execute<'c>(
             return (Verdict::Fetching, clock);
         }
         if !session.fetched.is_empty() {
-            session.fetched = Fetches::default();
+            session.fetched.end_command();
         }
     }
     let failed = match result {
@@ -245,16 +245,26 @@ fn run<'a, 'c>(
                 Err(Barred::Taken) => return Ok(Ran::Barred),
             };
             let keys = std::slice::from_ref(&key);
-            let result = if node.cache.has_disk() {
-                call_over_disk(node, session, &mut section, command, args, keys, out)
-            } else {
-                call(node, session, &mut section, command, args, keys, out, false)
-            };
+            let result = call_over_disk(node, session, &mut section, command, args, keys, out);
             stay.keep(section, &key);
             return result.map(|()| Ran::Through);
         }
     }
     stay.release();
+    run_apart(node, session, command, args, out, now).map(|()| Ran::Through)
+}
+
+/// Runs a command of several keys, of none, or over the whole cache.
+#[inline(never)]
+fn run_apart<'a, 'c>(
+    node: &'c Node,
+    session: &mut Session,
+    command: &'static Command,
+    args: Args<'a>,
+    out: &mut Out,
+    now: Millis,
+) -> Result {
+    let is_whole = command.flags.has(Flags::WHOLE);
     loop {
         let keys = keys_of(node, session.database, command, args);
         let entered = match keys.as_slice() {
@@ -263,18 +273,18 @@ fn run<'a, 'c>(
             keys => node.cache.section(keys, now),
         };
         if let Ok(mut section) = entered {
-            let result = if node.cache.has_disk() && !keys.is_empty() {
-                call_over_disk(node, session, &mut section, command, args, &keys, out)
-            } else {
-                call(node, session, &mut section, command, args, &keys, out, false)
-            };
-            return result.map(|()| Ran::Through);
+            return call_over_disk(node, session, &mut section, command, args, &keys, out);
         }
     }
 }
 
-/// Runs a command in a section that is entered already, unless what it needs has to be fetched from disk first: then the
-/// session says so.
+/// Runs a command in a section that is entered already, unless there is a disk and what it needs has to be fetched from there
+/// first: then the session says so.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call would cost every command with a single key fifty instructions"
+)]
 fn call_over_disk<'a, 'c>(
     node: &'c Node,
     session: &mut Session,
@@ -284,18 +294,57 @@ fn call_over_disk<'a, 'c>(
     keys: &[Key<'a>],
     out: &mut Out,
 ) -> Result {
-    section.lend(&session.fetched);
-    let need = need_of(command, args);
-    // A single key is read and, if that fails, read again; several are brought together first.
-    if (need != Need::Reading || keys.len() > 1) && !need.prepare(section, keys) {
+    let has_disk = node.cache.has_disk();
+    if has_disk && !is_at_hand(session, section, command, args, keys) {
         session.wanted = section.wanted();
         return Ok(());
     }
     let result = call(node, session, section, command, args, keys, out, false);
-    if need == Need::Reading {
-        session.wanted = section.wanted();
+    if has_disk && section.wants() {
+        note_wanted(session, section, command);
     }
     result
+}
+
+/// Whether a command can be run with what is at hand, as far as can be told before.
+#[inline]
+fn is_at_hand(
+    session: &Session,
+    section: &mut Section<'_>,
+    command: &Command,
+    args: Args<'_>,
+    keys: &[Key<'_>],
+) -> bool {
+    let flags = command.flags;
+    // A single key is read and, if that fails, read again; what overwrites needs nothing, unless an option says so.
+    let needs_none = if flags.has(Flags::WRITE) { flags.has(Flags::BLIND) } else { keys.len() == 1 };
+    (needs_none && args.len() <= 3 && session.fetched.is_empty())
+        || prepare(session, section, command, args, keys)
+}
+
+/// Has a command that could not read be offered again. One that writes had what it needs, or went on without.
+#[cold]
+fn note_wanted(session: &mut Session, section: &Section<'_>, command: &Command) {
+    if !command.flags.has(Flags::WRITE) {
+        session.wanted = section.wanted();
+    }
+}
+
+/// Brings to hand what a command needs; false if something has to be fetched first.
+#[inline(never)]
+fn prepare(
+    session: &Session,
+    section: &mut Section<'_>,
+    command: &Command,
+    args: Args<'_>,
+    keys: &[Key<'_>],
+) -> bool {
+    section.lend(&session.fetched);
+    match need_of(command, args) {
+        Need::Nothing => true,
+        Need::Reading if keys.len() <= 1 => true,
+        need => need.prepare(section, keys),
+    }
 }
 
 /// The keys of a command, hashed for a database.
@@ -309,6 +358,11 @@ pub(super) fn keys_of<'a>(
 }
 
 /// Runs a command in a section that is entered already.
+#[inline(always)]
+#[expect(
+    clippy::inline_always,
+    reason = "a call would cost every command with a single key fifty instructions"
+)]
 #[expect(clippy::too_many_arguments, reason = "the parts of a call, put together in this one place")]
 pub(super) fn call<'a, 'c>(
     node: &'c Node,

@@ -30,7 +30,11 @@ pub(super) fn need_of(command: &Command, args: Args<'_>) -> Need {
     if !flags.has(Flags::BLIND) {
         return Need::Writing;
     }
-    // The options of SET; a value that happens to look like one costs a look at the disk and nothing else.
+    if args.len() <= 3 { Need::Nothing } else { need_of_options(command, args) }
+}
+
+/// What the options of SET need; a value that happens to look like one costs a look at the disk and nothing else.
+fn need_of_options(command: &Command, args: Args<'_>) -> Need {
     let mut need = Need::Nothing;
     if command.name.ends_with("set") && command.name != "mset" {
         for place in 3..args.len() {

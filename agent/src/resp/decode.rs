@@ -133,7 +133,11 @@ impl Decoder {
     ///
     /// # Errors
     /// [`ProtocolError`]: answer its text, then close.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it has a second caller that hardly ever calls, for which all would pay"
+    )]
     pub fn decode(&mut self, frame: &[u8], limits: Limits) -> Result<Progress, ProtocolError> {
         if self.missing == 0 {
             self.spans.clear();

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_cache::Room;
 use larder_cache::clock::{boot_nanos, now};
+use larder_cache::{Fetches, Room};
 
 use super::clients::Client;
 use super::node::Node;
@@ -18,7 +18,7 @@ use super::stream::Stream;
 use super::unread::{Pressure, note_full, note_sent};
 use super::worker::{READ_BYTES, Scratch, with_scratch};
 use crate::command::{Args, Verdict, execute};
-use crate::resp::{Decoder, Limits, Out, Progress, Reply};
+use crate::resp::{Decoder, Limits, Out, Progress, ProtocolError, Reply};
 
 /// Unsent bytes from which on no further command is run: what the client sends is kept, unread, until it reads.
 const OUTPUT_HIGH: usize = 256 * 1024;
@@ -356,6 +356,10 @@ impl Connection {
             }
         };
         self.note_transaction();
+        if stop == Stop::Exhausted && !self.session.fetched.is_empty() {
+            // What was read for commands behind those that ran has found none of them.
+            self.session.fetched = Fetches::default();
+        }
         Ok((stop, turn.consumed))
     }
 
@@ -373,13 +377,27 @@ impl Connection {
         let mut stay = self.node.cache.stay();
         // Who waits for another worker with nothing to show for it may as well let others here read and write meanwhile.
         stay.step_back(turn.consumed == 0 && !std::mem::take(&mut self.has_stepped_back));
-        while turn.consumed < bytes.len() {
-            if out.len() >= OUTPUT_FLUSH {
+        // Bytes of a command that waits for the disk, and of those behind it that were looked at since.
+        let mut ahead = 0;
+        while turn.consumed + ahead < bytes.len() {
+            if out.len() >= OUTPUT_FLUSH && ahead == 0 {
                 return Ok(None);
             }
             let unauthenticated = self.session.owes_password;
             let limits = Limits { bulk_max: BULK_MAX, arguments_max, unauthenticated };
-            let (length, verdict) = match decoder.decode(&bytes[turn.consumed..], limits) {
+            let progress = decoder.decode(&bytes[turn.consumed + ahead..], limits);
+            if ahead > 0 {
+                // There is no other call of the decoder, since its first would pay for a second.
+                let rest = &bytes[turn.consumed + ahead..];
+                let looked_at = foresee(&self.node, &mut self.session, &progress, rest, decoder);
+                decoder.clear();
+                match looked_at {
+                    Some(length) if ahead < READ_BYTES => ahead += length,
+                    _ => break,
+                }
+                continue;
+            }
+            let (length, verdict) = match progress {
                 Ok(Progress::Nothing(length)) => {
                     turn.consumed += length;
                     decoder.clear();
@@ -433,7 +451,9 @@ impl Connection {
                 }
                 Verdict::Fetching => {
                     self.session.wanted_keys = decoder_keys;
-                    return Ok(Some(Stop::Fetching));
+                    stay.release();
+                    ahead = length;
+                    continue;
                 }
             }
             if self.session.closing {
@@ -446,7 +466,7 @@ impl Connection {
                 return Ok(Some(Stop::Yield));
             }
         }
-        Ok(Some(Stop::Exhausted))
+        Ok(Some(if ahead > 0 { Stop::Fetching } else { Stop::Exhausted }))
     }
 
     /// Sends replies, or keeps what the socket does not take.
@@ -626,6 +646,21 @@ async fn step_back() {
         Poll::Pending
     })
     .await;
+}
+
+/// Has what a command behind the one that waits for the disk reads fetched along with what that wants; returns its bytes.
+/// Nothing if there is no use in looking further.
+#[cold]
+fn foresee(
+    node: &Node,
+    session: &mut Session,
+    progress: &Result<Progress, ProtocolError>,
+    rest: &[u8],
+    decoder: &Decoder,
+) -> Option<usize> {
+    let Ok(Progress::Command(length)) = progress else { return None };
+    let args = Args::new(&rest[..*length], decoder.spans());
+    crate::command::foresee(node, session, args).then_some(*length)
 }
 
 /// A pause may end early: it is looked at again at least ten times a second.

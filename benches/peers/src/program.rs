@@ -53,6 +53,11 @@ impl Program {
         Ok(Program { label: "larder".to_owned(), speaks_resp: true, path, kind })
     }
 
+    /// Whether it is an agent of Larder's, and knows commands that others do not.
+    pub(crate) fn is_larder(&self) -> bool {
+        matches!(self.kind, Kind::Larder { .. })
+    }
+
     /// The Redis it is compared with.
     pub(crate) fn redis(options: &Options) -> anyhow::Result<Self> {
         let path = resolve(&options.redis)?;

@@ -87,7 +87,7 @@ impl Cache {
             tier.scans.lock().end(scan);
             return (next, Wanted::default());
         }
-        (over_index(scan, next), Wanted(waits.into_iter().collect()))
+        (over_index(scan, next), Wanted::whole(waits))
     }
 
     /// One step over the segments that were finished when the scan began.
@@ -119,7 +119,7 @@ impl Cache {
         drop(shard);
         match step {
             Step::Next(number) => (over_segments(number), Wanted::default()),
-            Step::Wanted(number) => (over_segments(number), Wanted(vec![number])),
+            Step::Wanted(number) => (over_segments(number), Wanted::whole(Some(number))),
             Step::End => (over_segments(last_here + 1), Wanted::default()),
         }
     }

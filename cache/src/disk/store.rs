@@ -1,6 +1,6 @@
 //! The store: segments under numbers that are never used twice, in files of a directory.
 //!
-//! A segment is written once, read whole, and forgotten. The store may lose one at any time, and says so; what it gives back is
+//! A segment is written once, read whole or an entry at a time, and forgotten. The store may lose one at any time, and says so; what it gives back is
 //! what was written, checked, or nothing.
 
 mod engine;
@@ -10,6 +10,7 @@ mod flights;
 mod places;
 mod reads;
 pub(crate) mod shape;
+pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -31,8 +33,10 @@ use self::files::Pusher;
 use self::flights::Flights;
 use self::places::Places;
 use self::reads::{Outcome, Reads, Turn};
-use self::shape::{ENVELOPE, PACKED, PACKED_SEALED, Shape, footprint};
+use self::shape::{ENVELOPE, PACKED_SEALED, PAGE, READ_UNIT, Shape, footprint};
+use self::spans::{Got, Reading, Readings};
 use super::keys::{Keys, SEAL, Unopened};
+use crate::layout::Span;
 
 /// Threads that wait for the disk.
 const THREADS: usize = 4;
@@ -104,6 +108,7 @@ pub(crate) struct Store {
     keys: Option<Arc<Keys>>,
     flights: Arc<Flights>,
     reads: Reads,
+    readings: Arc<Readings>,
     read_permits: Semaphore,
     places: Arc<Places>,
     pusher: Arc<Mutex<Pusher>>,
@@ -128,6 +133,12 @@ impl Figures {
         self.reads_failed.iter_mut().zip(reads_failed).for_each(|(sum, count)| *sum += count);
         self.reclaimed += reclaimed;
     }
+}
+
+/// Bytes of the pages that an entry lies on, about.
+fn pages_of(span: Span) -> usize {
+    let from = span.from as usize;
+    (from + span.bytes as usize).next_multiple_of(PAGE) - from / PAGE * PAGE
 }
 
 /// What is known of the segments in blocks when the store is opened.
@@ -214,6 +225,7 @@ impl Store {
             keys,
             flights: Flights::new(shape.buffer, shape.bytes() / UNSETTLED_SHARE),
             reads: Reads::default(),
+            readings: Arc::default(),
             read_permits: Semaphore::new(shape.reads),
             places,
             pusher: Arc::new(Mutex::new(Pusher::new(blocks.files))),
@@ -375,9 +387,44 @@ impl Store {
         }
     }
 
+    /// Whether an entry can be read by itself: not where segments are sealed as a whole.
+    pub(crate) fn reads_spans(&self) -> bool {
+        self.keys.is_none()
+    }
+
+    /// An entry of a segment if it lies in the page cache, without waiting for anything; else the kernel begins to read it.
+    pub(crate) fn read_span_at_once(&self, number: u64, span: Span) -> Option<Bytes> {
+        let bytes = self.places.read_span_cached(number, span)?;
+        self.engine.note_read(pages_of(span));
+        Some(bytes)
+    }
+
+    /// Reads entries of segments that were not in the page cache, until a deadline.
+    pub(crate) fn read_spans(&self, wanted: Vec<(u64, Span)>, until: Instant) -> Reading {
+        let count = wanted.len();
+        let (places, engine) = (Arc::clone(&self.places), Arc::downgrade(&self.engine));
+        if count > 1 {
+            wanted.iter().for_each(|(number, span)| places.announce(*number, *span));
+        }
+        let read = move |place: usize| {
+            let (number, span) = wanted[place];
+            match places.read_span(number, span) {
+                Some(bytes) => {
+                    engine.upgrade().into_iter().for_each(|engine| engine.note_read(pages_of(span)));
+                    Got::Bytes(bytes)
+                }
+                None => Got::Nothing,
+            }
+        };
+        self.readings.read(count, until, read, |work| drop(self.engine.begin_blocking(work)))
+    }
+
     async fn read_alone(&self, number: u64) -> Outcome {
+        // A long one counts as several, all of them at most.
+        let bytes = self.places.bytes_of(number).unwrap_or(READ_UNIT);
+        let units = bytes.div_ceil(READ_UNIT).min(self.shape.reads) as u32;
         // It is never closed.
-        let _permit = self.read_permits.acquire().await.map_err(|_| ReadError::Io)?;
+        let _permit = self.read_permits.acquire_many(units).await.map_err(|_| ReadError::Io)?;
         let outcome = match (self.engine.read(number).await, &self.keys) {
             (Ok(Some(sealed)), Some(keys)) => match keys.open(self.incarnation, number, sealed) {
                 Ok(plain) => Ok(Some(plain)),
@@ -409,7 +456,7 @@ impl Store {
 
     /// Bytes of a packed segment.
     pub(crate) fn packed(&self) -> usize {
-        if self.keys.is_some() { PACKED_SEALED } else { PACKED }
+        if self.keys.is_some() { PACKED_SEALED } else { self.shape.packed_stored() - ENVELOPE }
     }
 
     /// Bytes on disk that a segment takes.

@@ -62,7 +62,8 @@ impl Shard {
             entered += 1;
         }
         if let Some(disk) = &mut self.disk {
-            disk.ledger.finish(row, known.number);
+            let layout = if disk.tier.limits.reads_spans { segment.layout() } else { None };
+            disk.ledger.finish(row, known.number, layout);
             disk.ledger.seal(row, known.bytes, known.position);
             if entered == 0 {
                 disk.ledger.give_up(row);

@@ -106,8 +106,9 @@ impl Disk {
 
     /// Hands a segment over to be written.
     fn finish(&mut self, row: u32, packer: Packer) {
+        let layout = if self.tier.limits.reads_spans { packer.layout() } else { None };
         let number = self.tier.send(self.shard, row, packer);
-        self.ledger.finish(row, number);
+        self.ledger.finish(row, number, layout);
     }
 
     /// Drops what lies on disk of one database that is dead.

@@ -14,10 +14,12 @@ use super::history::Departure;
 use crate::clock::Millis;
 use crate::disk::segment::entry::Entry;
 use crate::disk::segment::packer::Packer;
-use crate::disk::segment::parse::Segment;
+use crate::disk::segment::parse::{Segment, entry_of};
+use crate::disk::store::Store;
 use crate::fills::Actor;
 use crate::journal::Record as Said;
 use crate::key::Key;
+use crate::layout::Span;
 use crate::ledger::{Ledger, Slot, State};
 use crate::memory::record::{Draft, clear_link};
 use crate::memory::segment::QueueName;
@@ -35,7 +37,7 @@ const PROMOTION_EVICTIONS: usize = 8;
 /// Room that a promotion wants to see: a record and its share of the index; a longer value asks for more.
 const PROMOTION_BYTES: usize = 2048;
 
-/// Segments that one section asks for at a time.
+/// Entries or segments that one section asks for at a time.
 const WANTED_MAX: usize = 64;
 
 #[inline]
@@ -56,13 +58,45 @@ pub(super) const fn check_of(hash: u64) -> u32 {
     hash as u32
 }
 
-/// A segment's bytes as somebody fetched them, to be used by the section that asked.
+/// A segment that has to be fetched, or one entry of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) number: u64,
+    /// Nothing for all of it.
+    pub(crate) span: Option<Span>,
+}
+
+/// What somebody fetched, to be used by the section that asked.
 #[derive(Clone, Debug)]
 pub(crate) enum Fetched {
-    Bytes(Bytes),
-    /// It took too long: the entries in it are missed this time.
-    Late,
+    /// A whole segment.
+    Whole(Bytes),
+    /// One entry, and where it begins.
+    Entry(u32, Bytes),
+    /// It took too long, the entry that begins there or the whole segment: it is missed this time.
+    Late(Option<u32>),
 }
+
+impl Fetched {
+    /// Whether that is what was wanted of its segment.
+    fn answers(&self, span: Option<Span>) -> bool {
+        match self {
+            Self::Entry(from, _) | Self::Late(Some(from)) => span.is_some_and(|span| span.from == *from),
+            Self::Whole(_) | Self::Late(None) => true,
+        }
+    }
+
+    /// Bytes that are held.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(bytes) | Self::Entry(_, bytes) => bytes.len(),
+            Self::Late(_) => 0,
+        }
+    }
+}
+
+/// What was fetched, by the numbers of segments.
+pub(crate) type Lent = Arc<Vec<(u64, Fetched)>>;
 
 /// A shard's part of the disk tier.
 #[derive(Debug)]
@@ -75,12 +109,14 @@ pub(crate) struct Disk {
     pub(super) open: Vec<Filling>,
     /// The entry that was looked at last.
     visitor: Visitor,
-    /// Segments that have to be fetched before what was asked for can be answered.
-    wanted: Vec<u64>,
-    /// Segments that were fetched for this section,
-    lent: Vec<(u64, Fetched)>,
+    /// What has to be fetched before what was asked for can be answered.
+    wanted: Vec<Want>,
+    /// What was fetched for this section,
+    lent: Option<Lent>,
     /// and whether no more will be.
     is_last: bool,
+    /// Whether there is anything of a section to be forgotten.
+    is_visited: bool,
     /// As of which invalidation every entry is known to be valid.
     pub(super) swept: u32,
     /// Where the walk over the index goes on that drops what stands for nothing.
@@ -138,8 +174,9 @@ impl Disk {
             open: Vec::new(),
             visitor: Visitor::default(),
             wanted: Vec::new(),
-            lent: Vec::new(),
+            lent: None,
             is_last: false,
+            is_visited: false,
             swept: 0,
             tidy_from: None,
             tidy_at: Millis(0),
@@ -157,27 +194,38 @@ impl Disk {
         self.ledger.bytes() + open
     }
 
-    /// The bytes of a finished segment, if they are at hand.
-    fn at_hand(&self, number: u64) -> Option<Fetched> {
-        if let Some((_, fetched)) = self.lent.iter().find(|(lent, _)| *lent == number) {
+    /// A finished segment, or the entry of it that lies there, if that is at hand.
+    fn at_hand(&self, want: Want, state: State) -> Option<Fetched> {
+        let Want { number, span } = want;
+        let mut lent = self.lent.iter().flat_map(|lent| lent.iter());
+        if let Some((_, fetched)) = lent.find(|(lent, fetched)| *lent == number && fetched.answers(span)) {
             return Some(fetched.clone());
         }
-        let bytes = self.tier.on_its_way(number).or_else(|| self.tier.store()?.read_at_once(number));
-        bytes.map(Fetched::Bytes).or(self.is_last.then_some(Fetched::Late))
+        if state == State::Flying
+            && let Some(bytes) = self.tier.on_its_way(number)
+        {
+            return Some(Fetched::Whole(bytes));
+        }
+        let read = |store: Arc<Store>| match span {
+            Some(span) => Some(Fetched::Entry(span.from, store.read_span_at_once(number, span)?)),
+            None => Some(Fetched::Whole(store.read_at_once(number)?)),
+        };
+        self.tier.store().and_then(read).or(self.is_last.then_some(Fetched::Late(None)))
     }
 
     /// The bytes of a finished segment, if they are at hand; nothing within if they could not be had in time.
     #[expect(clippy::option_option, reason = "what is at hand may be that there is nothing")]
-    pub(super) fn bytes_at_hand(&self, number: u64) -> Option<Option<Bytes>> {
-        match self.at_hand(number) {
-            Some(Fetched::Bytes(bytes)) => Some(Some(bytes)),
-            Some(Fetched::Late) => Some(None),
-            None => None,
+    pub(super) fn bytes_at_hand(&self, number: u64, state: State) -> Option<Option<Bytes>> {
+        match self.at_hand(Want { number, span: None }, state) {
+            Some(Fetched::Whole(bytes)) => Some(Some(bytes)),
+            Some(Fetched::Late(_)) => Some(None),
+            Some(Fetched::Entry(..)) | None => None,
         }
     }
 
     /// Has the visitor be the entry of a slot, if it is the key's.
     fn visit(&mut self, slot: Slot, key: &[u8]) -> Look {
+        self.is_visited = true;
         let Some(row) = self.ledger.segment(slot) else { return Look::None };
         let number = row.number;
         if row.state == State::Open {
@@ -188,26 +236,39 @@ impl Disk {
             self.visitor = Visitor::of(&entry, value);
             return Look::Here;
         }
-        let bytes = match self.at_hand(number) {
-            Some(Fetched::Bytes(bytes)) => bytes,
-            Some(Fetched::Late) => return Look::Late,
+        let want = Want { number, span: row.span(slot.place()) };
+        match self.at_hand(want, row.state) {
+            Some(Fetched::Whole(bytes)) => {
+                let Ok(segment) = Segment::glance(bytes, number) else { return Look::None };
+                let Some(entry) = segment.entry(slot.place()).filter(|entry| entry.key == key) else {
+                    return Look::None;
+                };
+                self.visitor = Visitor::of(&entry, segment.share(entry.value));
+            }
+            Some(Fetched::Entry(_, bytes)) => {
+                let entry = row.layout().and_then(|layout| entry_of(&bytes, layout));
+                let Some(entry) = entry.filter(|entry| entry.key == key) else { return Look::None };
+                self.visitor = Visitor::of(&entry, bytes.slice_ref(entry.value));
+            }
+            Some(Fetched::Late(_)) => return Look::Late,
             None => {
-                self.want(number);
+                self.want(want);
                 return Look::Unknown;
             }
-        };
-        let Ok(segment) = Segment::glance(bytes, number) else { return Look::None };
-        let Some(entry) = segment.entry(slot.place()).filter(|entry| entry.key == key) else {
-            return Look::None;
-        };
-        let value = segment.value(slot.place()).unwrap_or_default();
-        self.visitor = Visitor::of(&entry, value);
+        }
         Look::Here
     }
 
-    fn want(&mut self, number: u64) {
-        if self.wanted.len() < WANTED_MAX && !self.wanted.contains(&number) {
-            self.wanted.push(number);
+    #[cold]
+    fn forget_visit(&mut self) {
+        (self.lent, self.is_last, self.is_visited) = (None, false, false);
+        self.wanted.clear();
+        self.visitor = Visitor::default();
+    }
+
+    fn want(&mut self, want: Want) {
+        if self.wanted.len() < WANTED_MAX && !self.wanted.contains(&want) {
+            self.wanted.push(want);
         }
     }
 }
@@ -233,26 +294,40 @@ impl Shard {
         self.index.len() - self.disk.as_ref().map_or(0, |disk| disk.ledger.live())
     }
 
-    /// Lends segments that were fetched to the section that begins; what else is not at hand is late, if they are the last.
-    pub(crate) fn lend(&mut self, fetched: &[(u64, Fetched)], is_last: bool) {
+    /// Lends what was fetched to the section that begins; what else is not at hand is late, if they are the last.
+    pub(crate) fn lend(&mut self, fetched: &Lent, is_last: bool) {
         if let Some(disk) = &mut self.disk {
-            (disk.lent, disk.is_last) = (fetched.to_vec(), is_last);
+            (disk.lent, disk.is_last, disk.is_visited) = (Some(Arc::clone(fetched)), is_last, true);
             self.changed = true;
         }
     }
 
     /// Ends what concerned one section alone.
+    #[inline]
     pub(crate) fn forget_section(&mut self) {
-        if let Some(disk) = &mut self.disk {
-            (disk.lent, disk.is_last) = (Vec::new(), false);
-            disk.wanted.clear();
-            disk.visitor = Visitor::default();
+        if let Some(disk) = self.disk.as_mut().filter(|disk| disk.is_visited) {
+            disk.forget_visit();
         }
     }
 
-    /// Segments that have to be fetched before what was asked for can be answered.
-    pub(crate) fn wanted(&self) -> &[u64] {
+    /// Whether something has to be fetched before what was asked for can be answered.
+    #[inline]
+    pub(crate) fn wants(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| !disk.wanted.is_empty())
+    }
+
+    /// What that is.
+    pub(crate) fn wanted(&self) -> &[Want] {
         self.disk.as_ref().map_or(&[], |disk| &disk.wanted)
+    }
+
+    /// What would have to be fetched for a read of this key, if it is one entry.
+    pub(crate) fn foresee(&self, key: &Key<'_>) -> Option<Want> {
+        let disk = self.disk.as_ref()?;
+        let location = self.index.find(key.index_hash(), |location| self.holds(location, key))?;
+        let slot = disk.ledger.slot(is_on_disk(location).then_some(slot_of(location))?);
+        let row = disk.ledger.segment(slot).filter(|row| row.state == State::Sealed)?;
+        Some(Want { number: row.number, span: Some(row.span(slot.place())?) })
     }
 
     #[cold]

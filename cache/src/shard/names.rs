@@ -52,7 +52,7 @@ impl Shard {
                 from = number + 1;
                 continue;
             }
-            let Some(bytes) = disk.bytes_at_hand(number) else { return Step::Wanted(number) };
+            let Some(bytes) = disk.bytes_at_hand(number, row.state) else { return Step::Wanted(number) };
             let segment = bytes.and_then(|bytes| Segment::glance(bytes, number).ok());
             for (at, entry) in (0..).zip(segment.iter().flat_map(Segment::entries)) {
                 let hash = self.seed.hash(entry.incarnation, entry.key);
@@ -85,7 +85,7 @@ impl Shard {
             let Some(row) = disk.ledger.segment(slot).filter(|row| row.incarnation == incarnation) else {
                 continue;
             };
-            let (number, is_open) = (row.number, row.state == State::Open);
+            let (number, state, is_open) = (row.number, row.state, row.state == State::Open);
             if !is_open && number <= last {
                 continue;
             }
@@ -100,7 +100,7 @@ impl Shard {
                 }
                 continue;
             }
-            let Some(bytes) = disk.bytes_at_hand(number) else { return (Some(hash), Some(number)) };
+            let Some(bytes) = disk.bytes_at_hand(number, state) else { return (Some(hash), Some(number)) };
             let segment = bytes.and_then(|bytes| Segment::glance(bytes, number).ok());
             if let Some(entry) = segment.as_ref().and_then(|segment| segment.entry(slot.place()))
                 && self.is_shown(hash64, place, &entry, now)

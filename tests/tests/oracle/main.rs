@@ -22,6 +22,7 @@ mod commands;
 mod findings;
 mod life;
 mod moment;
+mod pipelines;
 mod possible;
 mod random;
 mod register;

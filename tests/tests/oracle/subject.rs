@@ -122,11 +122,17 @@ impl Subject {
         }
     }
 
+    /// The files of its disk tier.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        gather(&self.directory.path().join("disk"), &mut files);
+        files
+    }
+
     /// Damages one of its files, as a failing device would; says what was done.
     pub(crate) fn damage(&mut self, random: &mut Random) -> Option<String> {
         assert!(self.agent.is_none(), "only what nobody uses is damaged");
-        let mut files = Vec::new();
-        gather(&self.directory.path().join("disk"), &mut files);
+        let files = self.files();
         let path = files.get(random.place(files.len().max(1)))?;
         let length = path.metadata().ok()?.len();
         let what = if length == 0 || random.one_in(6) {

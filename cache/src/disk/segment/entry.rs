@@ -4,12 +4,13 @@
 //! flags  frequency  key length  value length  incarnation  ordinal  token  [deadline]  [tags]  [more]  key  value
 //! 1      1          varint      varint        difference   ...      ...    ...         run     run
 //! ```
+//! Before it stand the four bytes of its checksum, behind it as many zeros as align the next.
 //! A varint carries seven bits a byte, lowest first; a difference is a varint of its distance from the segment's base, either
 //! way; a run is a varint length and that many bytes. `more` is room for what entries may carry one day: it is stepped over.
 
-use super::Bases;
 use super::parse::Damaged;
 use crate::clock::Millis;
+use crate::layout::Bases;
 
 /// Longest encoded tags of an entry.
 pub(crate) const TAGS_MAX: usize = 4096;

@@ -1,9 +1,10 @@
-//! Reads a segment that was sealed.
+//! Reads a segment that was sealed, or one entry of it.
 
 use bytes::{Buf, Bytes};
 
 use super::entry::Entry;
-use super::{Bases, HEADER, MAGIC, PLACE, VERSION};
+use super::{CHECKSUM, HEADER, Identity, MAGIC, PLACE, VERSION};
+use crate::layout::{Bases, Layout, UNIT};
 
 /// Why bytes are not the segment that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,8 +83,8 @@ impl Segment {
             if self.begin(place) != Some(next) {
                 return Err(Damaged::Directory);
             }
-            let bytes = self.bytes.get(next..self.directory).ok_or(Damaged::Directory)?;
-            next += Entry::read(bytes, self.bases)?.1;
+            let bytes = self.bytes.get(next + CHECKSUM..self.directory).ok_or(Damaged::Directory)?;
+            next += (CHECKSUM + Entry::read(bytes, self.bases)?.1).next_multiple_of(UNIT);
         }
         if next == self.directory { Ok(()) } else { Err(Damaged::Directory) }
     }
@@ -91,7 +92,7 @@ impl Segment {
     fn begin(&self, place: u16) -> Option<usize> {
         let at = self.directory + PLACE * usize::from(place);
         let bytes = self.bytes.get(at..at + PLACE)?;
-        Some(usize::from(u16::from_le_bytes(bytes.try_into().ok()?)))
+        Some(usize::from(u16::from_le_bytes(bytes.try_into().ok()?)) * UNIT)
     }
 
     /// How many entries there are.
@@ -102,17 +103,42 @@ impl Segment {
 
     /// The entry at this place; nothing if there are fewer.
     pub(crate) fn entry(&self, place: u16) -> Option<Entry<'_>> {
-        let bytes = self.bytes.get(self.begin(place)?..self.directory)?;
+        let bytes = self.bytes.get(self.begin(place)? + CHECKSUM..self.directory)?;
         Entry::read(bytes, self.bases).ok().map(|(entry, _)| entry)
     }
 
-    /// The value at this place, sharing the segment's bytes: it holds all of them for as long as it lives.
+    /// The value at this place.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn value(&self, place: u16) -> Option<Bytes> {
-        self.entry(place).map(|entry| self.bytes.slice_ref(entry.value))
+        self.entry(place).map(|entry| self.share(entry.value))
+    }
+
+    /// Something that lies in it, sharing its bytes: all of them are held for as long as it lives.
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        self.bytes.slice_ref(part)
     }
 
     /// All entries in the order of their places.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'_>> {
         (0..self.count).filter_map(|place| self.entry(place))
     }
+
+    /// Where entries begin, if there are several.
+    pub(crate) fn layout(&self) -> Option<Layout> {
+        let begins = (0..self.count).map(|place| Some((self.begin(place)? / UNIT) as u16));
+        let begins: Option<Box<[u16]>> = begins.collect();
+        begins.filter(|_| self.count > 1).map(|begins| Layout::new(self.bases, begins, self.directory as u32))
+    }
+}
+
+/// Whether the bytes are those of an entry of a segment as it was written, checksum first.
+pub(crate) fn is_proven(bytes: &[u8], identity: Identity) -> bool {
+    bytes.split_first_chunk().is_some_and(|(checksum, entry)| {
+        !entry.is_empty() && u32::from_le_bytes(*checksum) == identity.checksum(entry)
+    })
+}
+
+/// The entry that was read by itself, and proven, from a segment of this layout.
+pub(crate) fn entry_of<'a>(bytes: &'a [u8], layout: &Layout) -> Option<Entry<'a>> {
+    Entry::read(bytes.get(CHECKSUM..)?, layout.bases).ok().map(|(entry, _)| entry)
 }

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::HEADER;
 use super::packer::Packer;
 use super::parse::Segment;
+use super::{HEADER, Identity};
 
 /// Offers the bytes as a segment of the number that they claim; if they are one, everything in it must be readable, and packed
 /// again it must be the same.
@@ -25,7 +25,7 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!((packed, packer.get(packed)), (place, Some(entry)));
     }
     let bytes = packer.bytes();
-    let sealed = packer.seal(number);
+    let sealed = packer.seal(Identity { incarnation: 0, number });
     assert_eq!(sealed.len(), bytes, "it is as long as was said");
     let again = Segment::parse(sealed, number).expect("what was packed can be parsed");
     assert!(again.entries().eq(segment.entries()), "packed again, it is another segment");

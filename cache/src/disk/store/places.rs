@@ -1,8 +1,8 @@
 //! Where segments lie in the files, so that what is in the page cache is read on the spot.
 //!
-//! Foyer reads on another thread, and two wake-ups cost several times what copying 16 KiB does. It does not say where a segment
-//! lies; its files do: each block is a row of runs, and a run begins with a page that names its segments. What is read by that
-//! must prove itself, by foyer's checksum and the segment's id. If anything is not as expected, foyer is asked, whose index
+//! Foyer reads whole segments on another thread. A hit wants one entry, and two wake-ups cost several times what copying it
+//! does. Foyer does not say where a segment lies; its files do: each block is a row of runs, and a run begins with a page that names its segments. What is read by that
+//! must prove itself, by foyer's checksum and the segment's id, or by the entry's own checksum, which covers them. If anything is not as expected, foyer is asked, whose index
 //! alone says what there is.
 //!
 //! ```text
@@ -21,11 +21,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes};
 use parking_lot::{Mutex, RwLock};
+use rustix::fs::{Advice, fadvise};
 use rustix::io::{Errno, IoSliceMut, ReadWriteFlags, preadv2};
 use twox_hash::XxHash64;
 
 use super::files::Changes;
 use super::shape::{BLOB_INDEX, PAGE, Shape};
+use crate::disk::segment::Identity;
+use crate::disk::segment::parse::is_proven;
+use crate::layout::Span;
 
 /// What is longer would keep a worker too long.
 const AT_ONCE_MAX: usize = 256 << 10;
@@ -57,6 +61,10 @@ pub(super) struct Places {
 
 impl Places {
     pub(super) fn new(incarnation: u64, shape: Shape, files: Arc<[File]>) -> Self {
+        for file in &*files {
+            // What lies around an entry is somebody else's; where this is not known, more is read than need be.
+            let _ = fadvise(file, 0, None, Advice::Random);
+        }
         let changes = Mutex::new(Changes::new(files.clone()));
         Self { incarnation, shape, files, map: RwLock::default(), changes, is_able: AtomicBool::new(true) }
     }
@@ -88,24 +96,81 @@ impl Places {
         Some((usize::from(place.block), place.page as usize * PAGE))
     }
 
+    /// Bytes that a segment takes, if its place is known.
+    pub(super) fn bytes_of(&self, number: u64) -> Option<usize> {
+        self.map.read().get(&number).map(|place| place.bytes as usize)
+    }
+
     pub(super) fn forget(&self, number: u64) {
         self.map.write().remove(&number);
     }
 
     /// The segment's bytes, if its place is known and all of it lies in the page cache.
     pub(super) fn read(&self, number: u64) -> Option<Bytes> {
-        if !self.is_able.load(Ordering::Relaxed) {
-            return None;
-        }
         let place = *self.map.read().get(&number)?;
         if place.bytes as usize > AT_ONCE_MAX {
             return None;
         }
-        let file = self.files.get(usize::from(place.block))?;
-        let mut bytes = vec![0; place.bytes as usize];
-        let at = u64::from(place.page) * PAGE as u64;
+        let bytes = self.read_cached(place, 0, place.bytes as usize)?;
+        proven(self.incarnation, number, &bytes)
+    }
+
+    /// An entry's bytes, if its place is known and it lies in the page cache; if not, the kernel begins to read it.
+    pub(super) fn read_span_cached(&self, number: u64, span: Span) -> Option<Bytes> {
+        let (place, from) = self.place_of(number, span)?;
+        self.proven_entry(number, self.read_cached(place, from, span.bytes as usize)?)
+    }
+
+    /// An entry's bytes, if its place is known. Waits for the disk.
+    pub(super) fn read_span(&self, number: u64, span: Span) -> Option<Bytes> {
+        let (place, from) = self.place_of(number, span)?;
+        let mut bytes = vec![0; span.bytes as usize];
+        self.file(place)?.read_exact_at(&mut bytes, Self::at(place) + from as u64).ok()?;
+        self.proven_entry(number, bytes.into())
+    }
+
+    /// Has the kernel begin to read an entry, where it does not when asked for what is cached.
+    pub(super) fn announce(&self, number: u64, span: Span) {
+        if self.is_able.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some((place, from)) = self.place_of(number, span)
+            && let Some(file) = self.file(place)
+        {
+            let length = std::num::NonZeroU64::new(u64::from(span.bytes));
+            // If it does not, entries are read one after the other.
+            let _ = fadvise(file, Self::at(place) + from as u64, length, Advice::WillNeed);
+        }
+    }
+
+    /// Where an entry lies: in which segment's place, and behind so many bytes of it.
+    fn place_of(&self, number: u64, span: Span) -> Option<(Place, usize)> {
+        let place = *self.map.read().get(&number)?;
+        let from = HEADER + span.from as usize;
+        (from + span.bytes as usize + ID <= place.bytes as usize).then_some((place, from))
+    }
+
+    fn proven_entry(&self, number: u64, bytes: Bytes) -> Option<Bytes> {
+        is_proven(&bytes, Identity { incarnation: self.incarnation, number }).then_some(bytes)
+    }
+
+    fn file(&self, place: Place) -> Option<&File> {
+        self.files.get(usize::from(place.block))
+    }
+
+    fn at(place: Place) -> u64 {
+        u64::from(place.page) * PAGE as u64
+    }
+
+    fn read_cached(&self, place: Place, from: usize, length: usize) -> Option<Bytes> {
+        if !self.is_able.load(Ordering::Relaxed) {
+            return None;
+        }
+        let file = self.file(place)?;
+        let mut bytes = vec![0; length];
+        let at = Self::at(place) + from as u64;
         match preadv2(file, &mut [IoSliceMut::new(&mut bytes)], at, ReadWriteFlags::NOWAIT) {
-            Ok(read) if read == bytes.len() => proven(self.incarnation, number, &bytes.into()),
+            Ok(read) if read == bytes.len() => Some(bytes.into()),
             Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => {
                 self.is_able.store(false, Ordering::Relaxed);
                 None

@@ -6,12 +6,17 @@ use super::super::keys::SEAL;
 pub(crate) const PAGE: usize = 4096;
 /// Bytes that the store puts around a segment: foyer's entry header, then the segment, then its id.
 pub(crate) const ENVELOPE: usize = 36 + 16;
-/// Bytes on disk of a packed segment with all that is around it.
-pub(crate) const PACKED_STORED: usize = 16 << 10;
-/// Longest packed segment, where nothing is encrypted.
-pub(crate) const PACKED: usize = PACKED_STORED - ENVELOPE;
+/// Bytes on disk of a packed segment with all that is around it, where a hit has to read all of it: it is sealed as one.
+pub(crate) const PACKED_SEALED_STORED: usize = 16 << 10;
+/// Where a hit reads an entry by itself, it may take more, and what is rounded up to a page, and what is to be remembered of
+/// each segment, weighs less.
+const PACKED_STORED_MAX: usize = 256 << 10;
 /// Longest packed segment, where it is sealed.
-pub(crate) const PACKED_SEALED: usize = PACKED - SEAL;
+pub(crate) const PACKED_SEALED: usize = PACKED_SEALED_STORED - ENVELOPE - SEAL;
+/// A packed segment takes at most this part of a buffer,
+const PACKED_BUFFERS: usize = 4;
+/// and of a block, whose end it may not fit.
+const PACKED_BLOCKS: usize = 16;
 
 /// Of each block, foyer keeps one page for every 170 segments to say where they are.
 pub(super) const BLOB_INDEX: usize = PAGE;
@@ -24,6 +29,8 @@ const BLOCK_MAX: usize = 16 * MIB;
 const BLOCK_MIN: usize = MIB / 4;
 /// The smallest directory: fewer or smaller blocks than this would be reclaimed all the time.
 pub(crate) const BYTES_MIN: u64 = (BLOCKS_MIN * BLOCK_MIN) as u64;
+/// What a read counts in among those that may be under way.
+pub(super) const READ_UNIT: usize = 16 << 10;
 /// One buffer, and what may be on its way to the disk.
 const BUFFER_MAX: usize = 8 * MIB;
 const BUFFER_MIN: usize = 64 << 10;
@@ -36,7 +43,7 @@ pub(crate) struct Shape {
     pub(crate) blocks: usize,
     /// Bytes that may be on their way to the disk, in one of foyer's two buffers or before it.
     pub(crate) buffer: usize,
-    /// Segments that may be read at the same time.
+    /// Reads of [`READ_UNIT`] that may be under way at the same time.
     pub(crate) reads: usize,
 }
 
@@ -59,8 +66,14 @@ impl Shape {
         // Foyer writes a buffer's blocks side by side. Two at most, and they are finished in the order they were begun.
         let buffer = (memory / 64).clamp(BUFFER_MIN, BUFFER_MAX).min(block / 2) / PAGE * PAGE;
         // A read holds what came from the disk, and a copy of it.
-        let reads = (buffer / (2 * PACKED_STORED)).clamp(4, 64);
+        let reads = (buffer / (2 * READ_UNIT)).clamp(4, 64);
         Some(Self { block, blocks: bytes / block, buffer, reads })
+    }
+
+    /// Bytes on disk of a packed segment with all that is around it, where entries are read by themselves.
+    pub(crate) fn packed_stored(self) -> usize {
+        let most = (self.buffer / PACKED_BUFFERS).min(self.block / PACKED_BLOCKS) / PAGE * PAGE;
+        most.clamp(PACKED_SEALED_STORED, PACKED_STORED_MAX)
     }
 
     /// All blocks together.
@@ -104,7 +117,7 @@ mod tests {
     fn buffers_stay_within_a_sixteenth_of_memory() {
         for memory in [8 << 20, 64 << 20, 1 << 30, 64 << 30] {
             let shape = Shape::new(1 << 30, memory).expect("large enough");
-            let all = 3 * shape.buffer + shape.reads * 2 * PACKED_STORED;
+            let all = 3 * shape.buffer + shape.reads * 2 * READ_UNIT;
             assert!(all <= memory / 16, "{all} of {memory}");
         }
     }

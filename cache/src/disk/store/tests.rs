@@ -8,15 +8,29 @@ mod restart;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
-use super::shape::{PACKED, PACKED_SEALED, PACKED_STORED, PAGE};
+use super::shape::{ENVELOPE, PACKED_SEALED, PACKED_SEALED_STORED, PAGE};
+use super::spans::Got;
 use super::{Keys, OpenError, Refused, Store, StoreOptions};
 
+use crate::disk::segment::Identity;
+use crate::disk::segment::entry::Entry;
+use crate::disk::segment::packer::Packer;
+use crate::disk::segment::parse::entry_of;
+use crate::layout::Span;
+
 const MIB: u64 = 1 << 20;
+/// Many segments of this length fit these small directories.
+const PACKED: usize = PACKED_SEALED_STORED - ENVELOPE;
+
+fn packed(store: &Store) -> usize {
+    store.packed().min(PACKED)
+}
 
 /// A directory on a disk: what the system has for temporary files may be in memory.
 fn directory() -> TempDir {
@@ -61,7 +75,7 @@ async fn write(store: &Store, number: u64, bytes: Bytes) {
 /// Writes packed segments and waits for them.
 async fn fill(store: &Store, numbers: std::ops::Range<u64>) {
     for number in numbers {
-        write(store, number, segment(number, store.packed())).await;
+        write(store, number, segment(number, packed(store))).await;
     }
     store.settle().await;
 }
@@ -71,7 +85,7 @@ async fn intact(store: &Store, numbers: std::ops::Range<u64>) -> usize {
     let mut found = 0;
     for number in numbers {
         if let Ok(Some(bytes)) = store.read(number).await {
-            assert_eq!(bytes, segment(number, store.packed()), "segment {number} is not what was written");
+            assert_eq!(bytes, segment(number, packed(store)), "segment {number} is not what was written");
             found += 1;
         }
     }
@@ -107,15 +121,17 @@ async fn ten_thousand_segments_come_back() {
 }
 
 #[tokio::test]
-async fn a_packed_segment_takes_sixteen_kibibytes_to_the_byte() {
-    for (keys, packed) in [(None, PACKED), (keys(FIRST), PACKED_SEALED)] {
+async fn a_packed_segment_takes_whole_pages_to_the_byte() {
+    for keys in [None, keys(FIRST)] {
         let directory = directory();
+        let is_sealed = keys.is_some();
         let store = Store::open(StoreOptions { keys, ..options(directory.path()) }).await.expect("a store");
-        assert_eq!((store.packed(), store.footprint(packed)), (packed, PACKED_STORED));
-        assert_eq!(store.footprint(packed + 1), PACKED_STORED + PAGE);
+        let packed = store.packed();
+        let stored = if is_sealed { PACKED_SEALED_STORED } else { store.shape().packed_stored() };
+        assert_eq!(store.footprint(packed), stored);
+        assert_eq!(store.footprint(packed + 1), stored + PAGE);
         let mut written = store.figures().bytes_written;
-        for (number, length, expected) in [(1, packed, PACKED_STORED), (2, packed + 1, PACKED_STORED + PAGE)]
-        {
+        for (number, length, expected) in [(1, packed, stored), (2, packed + 1, stored + PAGE)] {
             write(&store, number, segment(number, length)).await;
             store.settle().await;
             let now = store.figures().bytes_written;
@@ -170,7 +186,7 @@ async fn who_writes_too_much_is_refused_and_nothing_is_dropped() {
     let mut taken = Vec::new();
     let mut refused = 0;
     for number in 0..700 {
-        match store.write(number, segment(number, store.packed())) {
+        match store.write(number, segment(number, packed(&store))) {
             Ok(()) => taken.push(number),
             Err(error) => {
                 assert_eq!(error, Refused::Busy);
@@ -180,7 +196,7 @@ async fn who_writes_too_much_is_refused_and_nothing_is_dropped() {
     }
     // What is under way can be read, and is not yet on disk.
     let last = *taken.last().expect("some were taken");
-    assert_eq!(store.read(last).await, Ok(Some(segment(last, store.packed()))));
+    assert_eq!(store.read(last).await, Ok(Some(segment(last, packed(&store)))));
     store.settle().await;
     assert!(refused > 0 && taken.len() >= 30, "{} of them were taken", taken.len());
     assert!(taken.iter().all(|number| store.holds(*number)));
@@ -237,7 +253,7 @@ async fn many_readers_of_a_segment_are_one_read() {
         assert_eq!(reader.await, Ok(Some(segment(0, PACKED))));
     }
     // One who came after another's read had ended may have read again.
-    assert!(store.figures().bytes_read - before <= 2 * PACKED_STORED as u64);
+    assert!(store.figures().bytes_read - before <= 2 * PACKED_SEALED_STORED as u64);
     store.close().await;
 }
 
@@ -255,11 +271,11 @@ async fn what_is_in_the_page_cache_is_read_at_once() {
             for number in 0..500 {
                 assert_eq!(
                     store.read(number).await,
-                    Ok(Some(segment(number, store.packed()))),
+                    Ok(Some(segment(number, packed(&store)))),
                     "round {round}"
                 );
                 let at_once = store.read_at_once(number);
-                assert_eq!(at_once, Some(segment(number, store.packed())), "foyer has another format");
+                assert_eq!(at_once, Some(segment(number, packed(&store))), "foyer has another format");
             }
         }
         if is_filled {
@@ -271,6 +287,55 @@ async fn what_is_in_the_page_cache_is_read_at_once() {
 }
 
 #[tokio::test]
+async fn an_entry_is_read_by_itself_and_proves_what_it_is() {
+    let directory = directory();
+    let store = Store::open(options(directory.path())).await.expect("a store");
+    let entry = |key| Entry {
+        incarnation: 1,
+        token: 2,
+        ordinal: 3,
+        deadline: None,
+        frequency: 0,
+        is_control: false,
+        tags: &[],
+        key,
+        value: &[7; 5000],
+    };
+    let mut layouts = Vec::new();
+    for number in 0..40 {
+        let mut packer = Packer::new(store.packed());
+        for key in [b"one", b"two"] {
+            packer.push(&entry(key)).expect("room");
+        }
+        layouts.push(packer.layout().expect("there are two"));
+        let incarnation = options(directory.path()).incarnation;
+        write(&store, number, packer.seal(Identity { incarnation, number })).await;
+    }
+    store.settle().await;
+    for file in files(directory.path()) {
+        let file = std::fs::File::open(file).expect("a file");
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("pages are let go");
+    }
+    let before = store.figures().bytes_read;
+    let spans: Vec<_> =
+        (0..).zip(&layouts).map(|(n, layout)| (n, layout.span(1).expect("a place"))).collect();
+    let until = Instant::now() + Duration::from_secs(10);
+    let read = store.read_spans(spans.clone(), until).await;
+    for (((number, span), got), layout) in spans.iter().zip(read).zip(&layouts) {
+        let Got::Bytes(bytes) = got else { panic!("segment {number}: {got:?}") };
+        assert_eq!(entry_of(&bytes, layout), Some(entry(b"two")));
+        assert_eq!(store.read_span_at_once(*number, *span), Some(bytes), "it is cached now");
+    }
+    assert!(store.figures().bytes_read - before <= 2 * 40 * 3 * PAGE as u64, "not more than its pages");
+    // What lies elsewhere is none, whichever checksum it has.
+    let span = layouts[0].span(0).expect("a place");
+    let shifted = Span { from: span.from + 4, ..span };
+    assert_eq!(store.read_span_at_once(3, shifted), None);
+    assert_eq!(store.read_spans(vec![(3, shifted), (77, span)], until).await, [Got::Nothing, Got::Nothing]);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn pages_that_were_written_leave_the_page_cache() {
     let directory = directory();
     let store = Store::open(options(directory.path())).await.expect("a store");
@@ -279,6 +344,8 @@ async fn pages_that_were_written_leave_the_page_cache() {
     let mut byte = [0];
     for file in files(directory.path()) {
         let file = std::fs::File::open(file).expect("a file");
+        // To ask for a page has the kernel read it, and else those behind it, which are asked for next.
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::Random).expect("advice is taken");
         for page in (0..store.shape().block as u64).step_by(PAGE) {
             let buffers = &mut [rustix::io::IoSliceMut::new(&mut byte)];
             let flags = rustix::io::ReadWriteFlags::NOWAIT;

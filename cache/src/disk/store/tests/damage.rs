@@ -15,7 +15,9 @@ async fn lost(store: &Store, count: u64) -> (Vec<ReadError>, usize) {
     let (mut failed, mut gone) = (Vec::new(), 0);
     for number in 0..count {
         match store.read(number).await {
-            Ok(Some(bytes)) => assert_eq!(bytes, super::segment(number, store.packed()), "segment {number}"),
+            Ok(Some(bytes)) => {
+                assert_eq!(bytes, super::segment(number, super::packed(store)), "segment {number}");
+            }
             Ok(None) => gone += 1,
             Err(error) => failed.push(error),
         }

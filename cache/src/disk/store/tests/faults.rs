@@ -91,7 +91,7 @@ async fn loses_its_disk() {
     // From one block to the next.
     let mut taken = 0;
     for number in 200..500 {
-        taken += u64::from(store.write(number, segment(number, store.packed())).is_ok());
+        taken += u64::from(store.write(number, segment(number, super::packed(&store))).is_ok());
     }
     timeout(SOON, store.settle()).await.expect("settling waits for ever");
     assert!((200..500).all(|number| !store.holds(number)), "what failed is not there");
