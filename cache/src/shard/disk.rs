@@ -548,6 +548,10 @@ impl Shard {
             if tier.budget.has_room(bytes) {
                 return true;
             }
+            // What leaves would be dropped, and what is on disk can stay there.
+            if tier.is_busy() {
+                break;
+            }
             if self.evict_one(now, true) == super::Eviction::Nothing {
                 return false;
             }
