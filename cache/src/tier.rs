@@ -38,10 +38,12 @@ const FREE_BLOCKS: usize = 3;
 const KEPT_SHARE: u64 = 5;
 /// While what lives takes less than this part of that, nothing of it is dropped to make room: as much is won as is written.
 const ROOMY_SHARE: u64 = 2;
-/// How long a writer that outruns the disk is slowed before what it evicts is dropped instead, in nanoseconds.
+/// For how long writers that outrun the disk wait while nothing arrives there, in nanoseconds: a healthy device takes less.
+const PATIENCE_NANOS: u64 = 50_000_000;
+/// After that a writer is slowed for so long, and what it evicts then is dropped: room for some more.
 const SLOWED_NANOS: u64 = 5_000_000;
-/// For how long writers are slowed while nothing arrives on disk, in nanoseconds: longer than a healthy device takes.
-const STALLED_NANOS: u64 = 200_000_000;
+/// After so long without an arrival none is slowed.
+const STALLED_NANOS: u64 = 1_000_000_000;
 /// Segments that the store has given up and nobody has heard of yet.
 const LOST_MAX: usize = 1 << 16;
 
@@ -396,6 +398,11 @@ impl Tier {
         let _ = tokio::time::timeout(at_most, self.work.notified()).await;
     }
 
+    /// Has the task look that tends the tier.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+
     /// The next segment to be written.
     pub(crate) fn next_flight(&self) -> Option<Flight> {
         self.outgoing.lock().next()
@@ -457,8 +464,9 @@ impl Tier {
             self.slowed_since.store(now, Ordering::Relaxed);
             return Pace::Slowed;
         }
-        let is_stalled = now > self.busy_since.load(Ordering::Relaxed) + STALLED_NANOS;
-        if !is_stalled && now < self.slowed_since.load(Ordering::Relaxed) + SLOWED_NANOS {
+        let nothing_for = now.saturating_sub(self.busy_since.load(Ordering::Relaxed));
+        let slowed_for = now.saturating_sub(self.slowed_since.load(Ordering::Relaxed));
+        if nothing_for < PATIENCE_NANOS || (nothing_for < STALLED_NANOS && slowed_for < SLOWED_NANOS) {
             return Pace::Slowed;
         }
         self.slowed_since.store(now, Ordering::Relaxed);

@@ -97,12 +97,7 @@ impl Cache {
     }
 
     /// Writes what lies in memory alone; nothing comes of it if time runs out or the disk fails.
-    async fn write_memory(
-        &self,
-        tier: &Arc<Tier>,
-        tending: &mut Tending,
-        until: Instant,
-    ) -> Option<Sealing> {
+    async fn write_memory(&self, tier: &Arc<Tier>, tending: &mut Tending, until: Instant) -> Option<Sealing> {
         let mut sum = Sealing::default();
         for guarded in &self.shards {
             let mut from = Some(0);

@@ -37,7 +37,7 @@ use super::keys::{Keys, SEAL, Unopened};
 /// Threads that wait for the disk.
 const THREADS: usize = 4;
 /// Bytes that may be written before they are pushed out of the page cache.
-const UNPUSHED_MAX: u64 = 4 << 20;
+const UNPUSHED_MAX: u64 = 8 << 20;
 /// How many buffers what is rescued from blocks that have to be emptied may take.
 const RESCUED_BUFFERS: usize = 4;
 /// Of the directory, how much may be written before somebody settles: far less than what reclaims the first of it.
@@ -145,10 +145,15 @@ impl files::Content for Found {
 
     fn weigh(&self, file: &File) -> Weight {
         let mut weight = Weight::default();
-        let read = places::each_name(file, self.shape, self.incarnation, |Named { number, sequence, bytes, .. }| {
-            weight.written = weight.written.max(sequence);
-            weight.worth += self.counts.as_ref().map_or(0, |counts| counts(number) * u64::from(bytes));
-        });
+        let read = places::each_name(
+            file,
+            self.shape,
+            self.incarnation,
+            |Named { number, sequence, bytes, .. }| {
+                weight.written = weight.written.max(sequence);
+                weight.worth += self.counts.as_ref().map_or(0, |counts| counts(number) * u64::from(bytes));
+            },
+        );
         // One that cannot be read is not worth less than others.
         if self.counts.is_none() || read.is_err() {
             weight.worth = u64::MAX;
@@ -160,15 +165,20 @@ impl files::Content for Found {
         let Some(counts) = &self.counts else { return Vec::new() };
         let (mut rescued, mut room) = (Vec::new(), RESCUED_BUFFERS * self.shape.buffer);
         // What cannot be read is lost, as it would be with its block.
-        let _ = places::each_name(file, self.shape, self.incarnation, |Named { number, at, bytes: length, .. }| {
-            if counts(number) == 0 || length as usize > room {
-                return;
-            }
-            if let Some(stored) = places::read_from(file, self.incarnation, number, at, length) {
-                room -= length as usize;
-                rescued.push((number, stored));
-            }
-        });
+        let _ = places::each_name(
+            file,
+            self.shape,
+            self.incarnation,
+            |Named { number, at, bytes: length, .. }| {
+                if counts(number) == 0 || length as usize > room {
+                    return;
+                }
+                if let Some(stored) = places::read_from(file, self.incarnation, number, at, length) {
+                    room -= length as usize;
+                    rescued.push((number, stored));
+                }
+            },
+        );
         rescued
     }
 }

@@ -319,6 +319,10 @@ impl Shard {
         let incarnation = disk.ledger.segment(slot)?.incarnation;
         self.index.remove(crate::key::index_hash(hash), location);
         disk.ledger.remove(number);
+        if disk.tier.is_full() {
+            // There may be room again.
+            disk.tier.wake();
+        }
         Some((incarnation, slot.has_deadline()))
     }
 

@@ -1,6 +1,9 @@
 //! The disk tier through the door: what leaves memory is read back, a start finds it again, and nothing that was changed
 //! comes back.
 
+mod governors;
+mod model;
+mod policies;
 mod subject;
 mod warmth;
 

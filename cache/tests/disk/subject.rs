@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use larder_cache::clock::now;
 use larder_cache::{
-    Cache, Config, Cursor, Deadline, DiskOptions, Fetches, Key, NewTags, NewValue, Policy, Room, Section, Tags,
-    Warmth,
+    Cache, Config, Cursor, Deadline, DiskOptions, Fetches, Key, NewTags, NewValue, Policy, Room, Section,
+    Tags, Warmth,
 };
 
 /// How a subject is made.
@@ -57,6 +57,17 @@ impl Subject {
         &self,
         name: &[u8],
         writes: bool,
+        work: impl FnMut(&mut Section<'_>, &Key<'_>) -> T,
+    ) -> T {
+        self.within(0, name, writes, work).await
+    }
+
+    /// The same in any database.
+    pub(crate) async fn within<T>(
+        &self,
+        database: u16,
+        name: &[u8],
+        writes: bool,
         mut work: impl FnMut(&mut Section<'_>, &Key<'_>) -> T,
     ) -> T {
         let mut fetched = Fetches::default();
@@ -67,7 +78,7 @@ impl Subject {
                 }
             }
             let wanted = {
-                let key = self.cache.key(0, name);
+                let key = self.cache.key(database, name);
                 let Ok(mut section) = self.cache.section(&[key], now()) else { continue };
                 section.lend(&fetched);
                 let is_ready = !writes || section.prepare(&key, true);
@@ -125,4 +136,3 @@ impl Subject {
         assert!(sealed.is_complete);
     }
 }
-
