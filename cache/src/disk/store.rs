@@ -37,7 +37,7 @@ use super::keys::{Keys, SEAL, Unopened};
 /// Threads that wait for the disk.
 const THREADS: usize = 4;
 /// Bytes that may be written before they are pushed out of the page cache.
-const UNPUSHED_MAX: u64 = 8 << 20;
+const UNPUSHED_MAX: u64 = 4 << 20;
 /// How many buffers what is rescued from blocks that have to be emptied may take.
 const RESCUED_BUFFERS: usize = 4;
 /// Of the directory, how much may be written before somebody settles: far less than what reclaims the first of it.
