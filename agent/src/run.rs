@@ -230,7 +230,15 @@ async fn seal(node: &Node, begun: Instant) {
     let timeout = Duration::from_millis(node.settings.drain_timeout_ms.load(Relaxed));
     let sealed = node.cache.seal(node.config.seal, timeout.saturating_sub(begun.elapsed())).await;
     let took_ms = begun.elapsed().as_millis() as u64;
-    if node.config.seal && !sealed.is_complete {
+    if node.config.seal && sealed.left > 0 {
+        tracing::warn!(
+            entries = sealed.entries,
+            left = sealed.left,
+            took_ms,
+            "the disk is full of entries that --maxmemory-policy keeps: those that are left in memory are missed after the next start; \
+             give more room with --disk-size"
+        );
+    } else if node.config.seal && !sealed.is_complete {
         tracing::warn!(
             entries = sealed.entries,
             took_ms,

@@ -22,7 +22,7 @@ use crate::section::{Moved, Section};
 use crate::shard::{Eviction, Jury, Shard};
 use crate::stats::Stats;
 use crate::stay::Stay;
-use crate::tier::Tier;
+use crate::tier::{Pace, Tier};
 use crate::validity::{Invalidation, Validity};
 use crate::watch::Watch;
 
@@ -244,9 +244,11 @@ impl Cache {
         if !self.could_ever_hold(bytes) {
             return Room::Full;
         }
-        if self.tier.as_ref().is_some_and(|tier| tier.slows()) {
+        let pace = self.tier.as_ref().map_or(Pace::Dropping, |tier| tier.pace());
+        if pace == Pace::Slowed {
             return Room::Busy;
         }
+        let is_crowded = || pace == Pace::Free && self.tier.as_ref().is_some_and(|tier| tier.is_busy());
         let until = boot_nanos() + MAKE_ROOM_NANOS;
         let (mut empty_handed, mut sent_on) = (0, 0);
         loop {
@@ -259,6 +261,10 @@ impl Cache {
             for _ in 0..EVICTIONS_A_BATCH {
                 if self.has_room(bytes) {
                     return Room::Made;
+                }
+                if is_crowded() {
+                    self.publish(&mut shard);
+                    return Room::Busy;
                 }
                 match shard.evict_one(now, sent_on + 1 >= self.shards.len()) {
                     Eviction::Nothing => break,

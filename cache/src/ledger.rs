@@ -54,6 +54,8 @@ pub(crate) struct Row {
     pub(crate) controls: u16,
     /// and those that lie in memory as well, and are named there.
     pub(crate) linked: u16,
+    /// Those of both that do not expire.
+    lasting: u16,
     /// A bit for each place that nobody names any more; empty while there is none.
     dead: Box<[u8]>,
     /// Where its entries begin, once it is finished and if each can be read by itself.
@@ -96,6 +98,17 @@ impl Row {
     fn is_vacant(&self) -> bool {
         self.live == 0 && self.linked == 0
     }
+
+    /// Bytes on disk that an entry takes: as many as any other of its segment.
+    fn share(&self) -> u64 {
+        u64::from(self.bytes) / u64::from(self.count.max(1))
+    }
+
+    /// Bytes on disk that its entries take, and those of them that do not expire.
+    fn takes(&self) -> (u64, u64) {
+        let share = self.share();
+        (share * u64::from(self.live + self.linked), share * u64::from(self.lasting))
+    }
 }
 
 /// The entries on disk of one shard.
@@ -106,8 +119,12 @@ pub(crate) struct Ledger {
     vacant: Vec<u32>,
     /// Finished segments in the order of their numbers.
     order: VecDeque<u32>,
-    /// Bytes on disk of sealed segments.
+    /// Bytes on disk of sealed segments,
     sealed_bytes: u64,
+    /// the part of them that entries take which somebody names,
+    living_bytes: u64,
+    /// and of these those that do not expire.
+    lasting_bytes: u64,
     /// Slots that the index names, those of dead segments included.
     live: usize,
     /// Slots in the index that name dead segments.
@@ -132,6 +149,7 @@ impl Ledger {
             with_deadline: 0,
             controls: 0,
             linked: 0,
+            lasting: 0,
             dead: Box::default(),
             layout: None,
         };
@@ -182,6 +200,7 @@ impl Ledger {
         segment.live += 1;
         segment.with_deadline += u16::from(deadline.is_some());
         segment.controls += u16::from(is_control);
+        segment.lasting += u16::from(deadline.is_none());
         self.live += 1;
         Some(number)
     }
@@ -222,7 +241,8 @@ impl Ledger {
         self.slots.remove(number);
         let Some(row) = self.row_mut(slot.row()) else { return };
         row.bury(slot.place());
-        let is_dead = row.state == State::Dead;
+        let (is_dead, is_sealed, share) = (row.state == State::Dead, row.state == State::Sealed, row.share());
+        row.lasting -= u16::from(!slot.has_deadline());
         if slot.is_linked() {
             row.linked -= 1;
         } else {
@@ -231,6 +251,10 @@ impl Ledger {
             row.controls -= u16::from(slot.is_control());
             self.live -= 1;
             self.orphans -= usize::from(is_dead);
+        }
+        if is_sealed {
+            self.living_bytes -= share;
+            self.lasting_bytes -= if slot.has_deadline() { 0 } else { share };
         }
         if is_dead {
             self.retire_if_vacant(slot.row());
@@ -281,7 +305,10 @@ impl Ledger {
     pub(crate) fn seal(&mut self, row: u32, bytes: u32, position: u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state == State::Flying) else { return };
         (segment.state, segment.bytes, segment.position) = (State::Sealed, bytes, position);
+        let (living, lasting) = segment.takes();
         self.sealed_bytes += u64::from(bytes);
+        self.living_bytes += living;
+        self.lasting_bytes += lasting;
     }
 
     /// The finished segment that was written first.
@@ -292,6 +319,16 @@ impl Ledger {
     /// Bytes on disk of sealed segments.
     pub(crate) fn sealed_bytes(&self) -> u64 {
         self.sealed_bytes
+    }
+
+    /// Bytes on disk that entries take which somebody names.
+    pub(crate) fn living_bytes(&self) -> u64 {
+        self.living_bytes
+    }
+
+    /// Bytes on disk that those take which do not expire.
+    pub(crate) fn lasting_bytes(&self) -> u64 {
+        self.lasting_bytes
     }
 
     /// How many segments are finished.
@@ -333,12 +370,15 @@ impl Ledger {
     fn kill(&mut self, row: u32) -> (u64, u64) {
         let Some(segment) = self.row_mut(row).filter(|row| row.state != State::Dead) else { return (0, 0) };
         let (was, bytes, layout_bytes) = (segment.state, segment.bytes, segment.layout_bytes());
+        let (living, lasting) = segment.takes();
         (segment.state, segment.layout) = (State::Dead, None);
         let lost = (u64::from(segment.live), u64::from(segment.with_deadline));
         self.layout_bytes -= layout_bytes;
         self.orphans += lost.0 as usize;
         if was == State::Sealed {
             self.sealed_bytes -= u64::from(bytes);
+            self.living_bytes -= living;
+            self.lasting_bytes -= lasting;
         }
         self.retire_if_vacant(row);
         lost
@@ -487,6 +527,14 @@ mod tests {
                 let live = slots.values().filter(|(_, _, is_linked)| !is_linked).count();
                 prop_assert_eq!(ledger.live(), live);
                 prop_assert_eq!(ledger.sealed_bytes(), sealed.len() as u64 * 16_384);
+                let (mut living, mut lasting) = (0, 0);
+                for (row, segment) in ledger.rows().filter(|(_, row)| row.state == State::Sealed) {
+                    let mine = || slots.values().filter(|(of, ..)| *of == row);
+                    let share = 16_384 / u64::from(segment.count.max(1));
+                    living += mine().count() as u64 * share;
+                    lasting += mine().filter(|(_, expires, _)| !expires).count() as u64 * share;
+                }
+                prop_assert_eq!((ledger.living_bytes(), ledger.lasting_bytes()), (living, lasting));
             }
         }
     }

@@ -3,7 +3,7 @@
 //! Whatever changes a key passes through here, so here watches are raised, counts kept and waste paid back.
 
 pub(crate) mod adopt;
-mod demote;
+pub(crate) mod demote;
 pub(crate) mod disk;
 mod evict;
 mod gather;
@@ -88,6 +88,8 @@ pub(crate) struct Shard {
     trial: Trial,
     /// Whether the main queue was let grow by the last that left the small one.
     grew: bool,
+    /// Entries that govern others and were spared since something else left.
+    spared: u32,
     /// Flushed incarnations of which records may still lie in the log.
     dead: HashSet<u32>,
     /// Where the sweep of dead incarnations goes on.
@@ -153,6 +155,7 @@ impl Shard {
             sketch: Sketch::default(),
             trial: Trial::new(jury),
             grew: false,
+            spared: 0,
             policy,
             counts: HashMap::new(),
             dead: HashSet::new(),

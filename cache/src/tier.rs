@@ -34,10 +34,17 @@ use scans::Scans;
 
 /// Blocks that stay free between the oldest segment and where is written: the store takes whole blocks.
 const FREE_BLOCKS: usize = 3;
-/// Of what may be written before anything is given up, the part that entries may take which may never be dropped.
+/// Of what may be written before anything is given up, the part that stays free of entries which may never be dropped: while it
+/// does, making room wins some.
 const KEPT_SHARE: u64 = 5;
-/// How long a writer that outruns the disk is slowed before entries are dropped instead, in nanoseconds.
+/// While what lives takes less than this part of that, nothing of it is dropped to make room: as much is won as is written.
+const ROOMY_SHARE: u64 = 2;
+/// For how long writers that outrun the disk wait while nothing arrives there, in nanoseconds: a healthy device takes less.
+const PATIENCE_NANOS: u64 = 50_000_000;
+/// After that a writer is slowed for so long, and what it evicts then is dropped: room for some more.
 const SLOWED_NANOS: u64 = 5_000_000;
+/// After so long without an arrival none is slowed.
+const STALLED_NANOS: u64 = 1_000_000_000;
 /// Segments that the store has given up and nobody has heard of yet.
 const LOST_MAX: usize = 1 << 16;
 
@@ -73,15 +80,19 @@ pub(crate) struct Tier {
     pub(crate) scans: Mutex<Scans>,
     /// There is something to do.
     work: Notify,
-    /// Since when too much is on its way, in nanoseconds on the boot clock; zero if it is not.
+    /// When too much was on its way first, or something of it arrived since, in nanoseconds on the boot clock; zero if it is not,
     busy_since: AtomicU64,
+    /// and since when a writer is slowed.
+    slowed_since: AtomicU64,
     /// Nothing is written: the store has failed.
     is_down: AtomicBool,
     /// The oldest segments make room for new ones.
     is_turning: AtomicBool,
+    /// There is room for all that lives.
+    is_roomy: AtomicBool,
     /// Nothing more fits that may not be dropped.
     is_full: AtomicBool,
-    /// Memory is being sealed: nothing is packed anew for it.
+    /// Memory is being sealed: no room has to be left for it.
     is_sealing: AtomicBool,
     /// There has been an entry that governs others.
     has_controls: AtomicBool,
@@ -134,6 +145,17 @@ impl Reopening {
             }),
         }
     }
+}
+
+/// How a writer that needs room goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As it likes, as long as there is room on the way to the disk.
+    Free,
+    /// A little later.
+    Slowed,
+    /// It has waited for as long as any does: what the disk does not take is dropped.
+    Dropping,
 }
 
 /// What the tier takes.
@@ -242,8 +264,10 @@ impl Tier {
             scans: Mutex::default(),
             work: Notify::new(),
             busy_since: AtomicU64::new(0),
+            slowed_since: AtomicU64::new(0),
             is_down: AtomicBool::new(false),
             is_turning: AtomicBool::new(false),
+            is_roomy: AtomicBool::new(true),
             is_full: AtomicBool::new(false),
             is_sealing: AtomicBool::new(false),
             has_controls: AtomicBool::new(false),
@@ -327,8 +351,8 @@ impl Tier {
         self.is_full.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_sealing(&self) -> bool {
-        self.is_sealing.load(Ordering::Relaxed)
+    pub(crate) fn is_roomy(&self) -> bool {
+        self.is_roomy.load(Ordering::Relaxed)
     }
 
     pub(crate) fn begin_sealing(&self) {
@@ -339,11 +363,18 @@ impl Tier {
         self.is_down.store(is_down, Ordering::Relaxed);
     }
 
-    /// Notes how many bytes sealed segments take, and whether the oldest have to go.
-    pub(crate) fn note_fill(&self, sealed_bytes: u64, is_turning: bool) {
-        let kept_max = self.limits.capacity - self.limits.capacity / KEPT_SHARE;
-        self.is_full.store(sealed_bytes > kept_max, Ordering::Relaxed);
-        self.is_turning.store(is_turning, Ordering::Relaxed);
+    /// Notes how many bytes on disk live, how many of them may not be dropped, and whether the oldest segments have to go.
+    pub(crate) fn note_fill(&self, living_bytes: u64, kept_bytes: u64, is_turning: bool) {
+        let capacity = self.limits.capacity;
+        let kept_max = capacity - capacity / KEPT_SHARE;
+        // A stop has to find room for memory.
+        let is_sealing = self.is_sealing.load(Ordering::Relaxed);
+        let for_memory = if is_sealing { 0 } else { (self.budget.limit() as u64).min(kept_max / 2) };
+        let coming = self.outgoing.lock().bytes() as u64;
+        self.is_full.store(kept_bytes + coming > kept_max - for_memory, Ordering::Relaxed);
+        let is_roomy = living_bytes <= capacity / ROOMY_SHARE;
+        self.is_roomy.store(is_roomy, Ordering::Relaxed);
+        self.is_turning.store(is_turning && !is_roomy, Ordering::Relaxed);
     }
 
     /// Has another store take the place of the one that failed; none while it is being opened.
@@ -371,6 +402,11 @@ impl Tier {
         let _ = tokio::time::timeout(at_most, self.work.notified()).await;
     }
 
+    /// Has the task look that tends the tier.
+    pub(crate) fn wake(&self) {
+        self.work.notify_one();
+    }
+
     /// The next segment to be written.
     pub(crate) fn next_flight(&self) -> Option<Flight> {
         self.outgoing.lock().next()
@@ -388,6 +424,9 @@ impl Tier {
     /// Forgets a segment that has arrived, or never will.
     pub(crate) fn landed(&self, number: u64) {
         self.outgoing.lock().remove(number);
+        if self.busy_since.load(Ordering::Relaxed) != 0 {
+            self.busy_since.store(boot_nanos(), Ordering::Relaxed);
+        }
     }
 
     /// Bytes that were written to files up to now, with all that the store writes around segments, since the first segment
@@ -401,23 +440,41 @@ impl Tier {
         (std::mem::take(&mut self.doomed.lock()), std::mem::take(&mut self.lost.lock()))
     }
 
+    /// Whether more is on its way than may be: what was packed anew, which nobody asks whether there is room.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.outgoing.lock().bytes() > self.limits.outgoing
+    }
+
     /// Whether a segment of so many bytes may be sent; if not, whoever has time waits.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         !self.is_down() && self.outgoing.lock().bytes() + bytes <= self.limits.outgoing
     }
 
-    /// Whether a writer should be slowed a little, since what is on its way leaves nothing more in.
-    pub(crate) fn slows(&self) -> bool {
-        if self.is_down() || self.outgoing.lock().bytes() + self.limits.packed <= self.limits.outgoing {
+    /// Whether what is on its way leaves nothing more in.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.has_room(self.limits.packed) && !self.is_down()
+    }
+
+    /// How a writer that needs room goes on.
+    pub(crate) fn pace(&self) -> Pace {
+        if !self.is_busy() {
             self.busy_since.store(0, Ordering::Relaxed);
-            return false;
+            self.slowed_since.store(0, Ordering::Relaxed);
+            return Pace::Free;
         }
         let now = boot_nanos();
-        let since = self.busy_since.load(Ordering::Relaxed);
-        if since == 0 {
+        if self.busy_since.load(Ordering::Relaxed) == 0 {
             self.busy_since.store(now, Ordering::Relaxed);
+            self.slowed_since.store(now, Ordering::Relaxed);
+            return Pace::Slowed;
         }
-        since == 0 || now < since + SLOWED_NANOS
+        let nothing_for = now.saturating_sub(self.busy_since.load(Ordering::Relaxed));
+        let slowed_for = now.saturating_sub(self.slowed_since.load(Ordering::Relaxed));
+        if nothing_for < PATIENCE_NANOS || (nothing_for < STALLED_NANOS && slowed_for < SLOWED_NANOS) {
+            return Pace::Slowed;
+        }
+        self.slowed_since.store(now, Ordering::Relaxed);
+        Pace::Dropping
     }
 
     /// Takes a finished segment of a shard; returns its number.

@@ -258,7 +258,8 @@ pub(super) static SETTINGS: &[Setting] = &[
         default: Default::Text("off"),
         group: DISK,
         for_ping: false,
-        help: "Directory for what memory does not hold, created if absent; one agent each",
+        help: "Directory for what memory does not hold, created if absent; one agent each. Remove it before it\n\
+               is given again to an agent that ran without: it would not know what was changed meanwhile",
         set: |draft, text| unless_off(text, path).map(|disk| draft.config.disk = disk),
         show: |config| path_or_off(config.disk.as_ref()),
         fixed: Some(|from, to| to.disk.clone_from(&from.disk)),

@@ -48,6 +48,7 @@ impl Cache {
     /// One round of what [`tend`](Self::tend) does.
     pub(super) async fn tend_once(&self, tier: &Arc<Tier>, tending: &mut Tending) {
         self.do_chores(tier);
+        self.note_fill(tier);
         self.write_out(tier).await;
         self.note_fill(tier);
         self.mend(tier, tending).await;
@@ -95,23 +96,22 @@ impl Cache {
         let mut batch: Vec<Flight> = Vec::new();
         while let Some(flight) = tier.next_flight() {
             let in_flight: usize = batch.iter().map(|flight| flight.takes).sum();
-            self.make_space(tier, &store, in_flight + flight.takes).await;
-            loop {
-                match store.write(flight.number, flight.bytes.clone()) {
-                    Ok(()) => {
-                        batch.push(flight);
-                        break;
-                    }
-                    Err(Refused::Busy) if !batch.is_empty() => self.settle(tier, &store, &mut batch).await,
-                    Err(_) => {
-                        self.land(tier, &store, &flight);
-                        break;
-                    }
-                }
-            }
+            self.make_space(tier, &store, &mut batch, in_flight + flight.takes).await;
+            self.give(tier, &store, &mut batch, flight).await;
         }
         if !batch.is_empty() {
             self.settle(tier, &store, &mut batch).await;
+        }
+    }
+
+    /// Gives a segment to the store, once that has seen off others if need be.
+    async fn give(&self, tier: &Arc<Tier>, store: &Arc<Store>, batch: &mut Vec<Flight>, flight: Flight) {
+        loop {
+            match store.write(flight.number, flight.bytes.clone()) {
+                Ok(()) => return batch.push(flight),
+                Err(Refused::Busy) if !batch.is_empty() => self.settle(tier, store, batch).await,
+                Err(_) => return self.land(tier, store, &flight),
+            }
         }
     }
 
@@ -160,7 +160,7 @@ impl Cache {
     }
 
     /// Gives up the oldest segments until none lies further back than the store reaches when so many bytes more are written.
-    async fn make_space(&self, tier: &Arc<Tier>, store: &Arc<Store>, more: usize) {
+    async fn make_space(&self, tier: &Arc<Tier>, store: &Arc<Store>, batch: &mut Vec<Flight>, more: usize) {
         let end = tier.written() + more as u64;
         while let Some((shard, number)) = self.oldest_before(end.saturating_sub(tier.limits.capacity)) {
             let is_vacant = Held::lock(&self.shards[shard]).is_vacant(number);
@@ -168,6 +168,12 @@ impl Cache {
             self.clear(&self.shards[shard], number, segment.as_ref());
             tier.counts.segments_reclaimed.fetch_add(1, Relaxed);
             self.do_chores(tier);
+            // What was packed anew goes out before more is: never more than was given up, so the room that is kept free holds it.
+            while tier.is_crowded()
+                && let Some(flight) = tier.next_flight()
+            {
+                self.give(tier, store, batch, flight).await;
+            }
         }
     }
 
@@ -203,16 +209,17 @@ impl Cache {
     }
 
     fn note_fill(&self, tier: &Tier) {
-        let (mut sealed, mut oldest) = (0, u64::MAX);
+        let (mut living, mut kept, mut oldest) = (0, 0, u64::MAX);
         for guarded in &self.shards {
             let shard = Held::lock(guarded);
             let Some(disk) = &shard.disk else { continue };
-            sealed += disk.ledger.sealed_bytes();
+            living += disk.ledger.living_bytes();
+            kept += shard.kept_bytes();
             let row = disk.ledger.oldest().and_then(|row| disk.ledger.row(row));
             oldest = oldest.min(row.map_or(u64::MAX, |row| row.position));
         }
         let spread = tier.written().saturating_sub(oldest);
-        tier.note_fill(sealed, spread > tier.limits.capacity - tier.limits.capacity / 16);
+        tier.note_fill(living, kept, spread > tier.limits.capacity - tier.limits.capacity / 16);
     }
 
     /// Begins a journal, or a store, anew that has failed.

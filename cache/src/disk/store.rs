@@ -29,9 +29,9 @@ use tokio::task::JoinHandle;
 
 use self::engine::Engine;
 pub(crate) use self::error::{OpenError, ReadError, Refused};
-use self::files::Pusher;
+use self::files::{Pusher, Weight};
 use self::flights::Flights;
-use self::places::Places;
+use self::places::{Named, Places};
 use self::reads::{Outcome, Reads, Turn};
 use self::shape::{ENVELOPE, PACKED_SEALED, PAGE, READ_UNIT, Shape, footprint};
 use self::spans::{Got, Reading, Readings};
@@ -154,29 +154,42 @@ impl files::Content for Found {
         if self.counts.is_some() { 2 } else { 1 }
     }
 
-    fn worth(&self, file: &File) -> u64 {
-        let Some(counts) = &self.counts else { return u64::MAX };
-        let mut sum = 0;
-        let read = places::each_name(file, self.shape, self.incarnation, |number, _, bytes| {
-            sum += counts(number) * u64::from(bytes);
-        });
+    fn weigh(&self, file: &File) -> Weight {
+        let mut weight = Weight::default();
+        let read = places::each_name(
+            file,
+            self.shape,
+            self.incarnation,
+            |Named { number, sequence, bytes, .. }| {
+                weight.written = weight.written.max(sequence);
+                weight.worth += self.counts.as_ref().map_or(0, |counts| counts(number) * u64::from(bytes));
+            },
+        );
         // One that cannot be read is not worth less than others.
-        if read.is_ok() { sum } else { u64::MAX }
+        if self.counts.is_none() || read.is_err() {
+            weight.worth = u64::MAX;
+        }
+        weight
     }
 
     fn rescue(&self, file: &File) -> Vec<(u64, Bytes)> {
         let Some(counts) = &self.counts else { return Vec::new() };
         let (mut rescued, mut room) = (Vec::new(), RESCUED_BUFFERS * self.shape.buffer);
         // What cannot be read is lost, as it would be with its block.
-        let _ = places::each_name(file, self.shape, self.incarnation, |number, at, length| {
-            if counts(number) == 0 || length as usize > room {
-                return;
-            }
-            if let Some(stored) = places::read_from(file, self.incarnation, number, at, length) {
-                room -= length as usize;
-                rescued.push((number, stored));
-            }
-        });
+        let _ = places::each_name(
+            file,
+            self.shape,
+            self.incarnation,
+            |Named { number, at, bytes: length, .. }| {
+                if counts(number) == 0 || length as usize > room {
+                    return;
+                }
+                if let Some(stored) = places::read_from(file, self.incarnation, number, at, length) {
+                    room -= length as usize;
+                    rescued.push((number, stored));
+                }
+            },
+        );
         rescued
     }
 }

@@ -38,7 +38,7 @@ pub(super) enum Demotion {
 }
 
 /// How far sealing a shard's memory has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sealing {
     /// Where to go on,
     pub(crate) next: Option<u32>,
@@ -46,6 +46,22 @@ pub(crate) struct Sealing {
     pub(crate) waits: bool,
     /// Something that governs others was not taken.
     pub(crate) lost_control: bool,
+    /// Entries that were packed,
+    pub(crate) packed: u64,
+    /// those that lie on disk as well and were left alone,
+    pub(crate) linked: u64,
+    /// and those that may not be dropped, for which there is no room on disk.
+    pub(crate) left: u64,
+}
+
+impl Sealing {
+    /// Adds what was done next.
+    pub(crate) fn add(&mut self, next: &Self) {
+        self.lost_control |= next.lost_control;
+        self.packed += next.packed;
+        self.linked += next.linked;
+        self.left += next.left;
+    }
 }
 
 /// Where an entry of a segment stands.
@@ -137,6 +153,15 @@ impl Shard {
     /// Whether entries may leave memory for the disk though none may be dropped.
     pub(super) fn may_move(&self) -> bool {
         self.disk.as_ref().is_some_and(|disk| !disk.tier.is_full() && !disk.tier.is_down())
+    }
+
+    /// Bytes on disk of entries that the policy keeps from being dropped.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        let Some(disk) = &self.disk else { return 0 };
+        match self.policy {
+            Policy::Volatile => disk.ledger.lasting_bytes(),
+            Policy::AllKeys | Policy::NoEviction => disk.ledger.living_bytes(),
+        }
     }
 
     /// Whether the policy keeps an entry from being dropped.
@@ -240,12 +265,11 @@ impl Shard {
         true
     }
 
-    /// An entry that governs others is dropped and cannot be told: what it governs shall not outlive this process.
-    pub(super) fn drop_control(&mut self, hash: u64, location: u32) {
-        let Some(disk) = &self.disk else { return };
-        let incarnation = self.log.record(location).incarnation();
-        disk.tier.control_gone(incarnation, hash);
-        disk.tier.start_cold(incarnation);
+    /// An entry that governs others is dropped. Counted anew, it would lead to what it had led away from: that goes with it.
+    pub(super) fn drop_control(&mut self, location: u32) {
+        if let Some(disk) = &self.disk {
+            disk.tier.note_ungoverned(self.log.record(location).incarnation());
+        }
     }
 
     /// Moves an entry that may not be dropped to disk, where the policy lets nothing go.
@@ -258,21 +282,29 @@ impl Shard {
         Eviction::Nothing
     }
 
-    /// Moves entries of memory to disk from a hash on, as many as are taken.
-    pub(crate) fn seal_from(&mut self, from: u32, now: Millis) -> Sealing {
+    /// Moves entries of memory to disk from a hash on, as many as are taken; those that lie there as well if `all`.
+    pub(crate) fn seal_from(&mut self, from: u32, all: bool, now: Millis) -> Sealing {
         let mut found = Vec::new();
         let next = self.index.walk(from, TIDY_STEP, |slot| found.push((slot.hash, slot.location)));
         // Else what leaves would have others moved.
         self.walking = true;
-        let mut lost_control = false;
-        let waits_at = self.seal_these(&found, now, &mut lost_control);
+        let mut sealing = Sealing { next, ..Sealing::default() };
+        if let Some(hash) = self.seal_these(&found, all, now, &mut sealing) {
+            (sealing.next, sealing.waits) = (Some(hash), true);
+        }
         self.walking = false;
         self.compact_if_wasteful();
-        Sealing { next: waits_at.or(next), waits: waits_at.is_some(), lost_control }
+        sealing
     }
 
     /// Moves these entries to disk; returns the hash of the first for which there is no room yet.
-    fn seal_these(&mut self, found: &[(u32, u32)], now: Millis, lost_control: &mut bool) -> Option<u32> {
+    fn seal_these(
+        &mut self,
+        found: &[(u32, u32)],
+        all: bool,
+        now: Millis,
+        sealing: &mut Sealing,
+    ) -> Option<u32> {
         for &(hash32, location) in found {
             if is_on_disk(location) {
                 continue;
@@ -282,6 +314,13 @@ impl Shard {
             if is_over || self.dead.contains(&record.incarnation()) || !self.is_valid(location) {
                 continue;
             }
+            let (is_control, has_deadline) = (record.is_control(), record.deadline().is_some());
+            let disk = self.disk.as_ref()?;
+            let link = record.link().map(|link| disk.ledger.slot(link));
+            if !all && link.is_some_and(|link| disk.ledger.segment(link).is_some()) {
+                sealing.linked += 1;
+                continue;
+            }
             let hash = self.hash_at(location);
             if self.demote_unchanged(hash, location) {
                 continue;
@@ -289,12 +328,18 @@ impl Shard {
             let bytes = self.weight_at(location);
             let disk = self.disk.as_ref()?;
             let limits = disk.tier.limits;
+            if disk.tier.is_full() && self.has_to_stay(has_deadline) {
+                sealing.left += 1;
+                sealing.lost_control |= is_control;
+                continue;
+            }
             if bytes <= limits.largest && !disk.tier.has_room(bytes.max(limits.packed)) {
                 return Some(hash32);
             }
-            let is_control = self.log.record(location).is_control();
             // What is not taken stays, and is lost.
-            *lost_control |= !self.write_out(hash, location) && is_control;
+            let is_packed = self.write_out(hash, location);
+            sealing.packed += u64::from(is_packed);
+            sealing.lost_control |= !is_packed && is_control;
         }
         None
     }
@@ -421,8 +466,8 @@ impl Shard {
         }
         let slot = disk.ledger.slot(slot_of(location));
         let bytes = entry.key.len() + entry.value.len();
-        let is_hot = slot.was_read() && !disk.tier.is_sealing() && disk.tier.may_readmit(bytes);
-        let is_worth_it = has_to_stay || slot.is_control() || is_hot;
+        let has_room = has_to_stay || slot.is_control() || disk.tier.is_roomy();
+        let is_worth_it = has_room || (slot.was_read() && disk.tier.may_readmit(bytes));
         let anew = Entry { token: disk.tier.journal.next_sequence(), ordinal: newest, ..*entry };
         match is_worth_it.then(|| disk.pack(hash, &anew, newest)).flatten() {
             Some(to) => {

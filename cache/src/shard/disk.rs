@@ -394,6 +394,10 @@ impl Shard {
         let incarnation = disk.ledger.segment(slot)?.incarnation;
         self.index.remove(crate::key::index_hash(hash), location);
         disk.ledger.remove(number);
+        if disk.tier.is_full() {
+            // There may be room again.
+            disk.tier.wake();
+        }
         Some((incarnation, slot.has_deadline()))
     }
 
@@ -622,6 +626,10 @@ impl Shard {
         for _ in 0..PROMOTION_EVICTIONS {
             if tier.budget.has_room(bytes) {
                 return true;
+            }
+            // What leaves would be dropped, and what is on disk can stay there.
+            if tier.is_busy() {
+                break;
             }
             if self.evict_one(now, true) == super::Eviction::Nothing {
                 return false;

@@ -20,6 +20,10 @@ const WASTE_SHARE: usize = 8;
 /// Records at the main queue's head that one duel looks at before it is lost.
 pub(super) const RIVALS_MAX: usize = 64;
 
+/// Entries that govern others and are spared one after the other, though the disk does not take them: where there are more in
+/// a row, hardly anything else is left.
+const SPARED_MAX: u32 = 32;
+
 /// What one step of eviction did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Eviction {
@@ -220,9 +224,15 @@ impl Shard {
             self.carry(hash, location, queue, 0, now);
             return Eviction::Nothing;
         }
-        if record.is_control() {
-            self.drop_control(hash, location);
+        if record.is_control() && self.disk.is_some() {
+            if self.spared < SPARED_MAX {
+                self.spared += 1;
+                self.carry(hash, location, QueueName::Main, 0, now);
+                return Eviction::Progress;
+            }
+            self.drop_control(location);
         }
+        self.spared = 0;
         if queue == QueueName::Small {
             self.stats.evicted_on_probation += 1;
         } else {

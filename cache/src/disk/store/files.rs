@@ -39,12 +39,21 @@ pub(super) struct Blocks {
     pub(super) rescued: Vec<(u64, Bytes)>,
 }
 
+/// What a block is worth, and when it was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Weight {
+    /// The greater, the later. (Foyer sets the length of each file when it opens it, so that their times say nothing.)
+    pub(super) written: u64,
+    /// How much of it still counts.
+    pub(super) worth: u64,
+}
+
 /// What is to be known of what lies in blocks.
 pub(super) trait Content {
     /// How many blocks are to be without content.
     fn empty_min(&self) -> usize;
-    /// How much of a block still counts.
-    fn worth(&self, file: &File) -> u64;
+    /// What a block is worth, and when it was written.
+    fn weigh(&self, file: &File) -> Weight;
     /// What counts of it, as far as it is to be rescued.
     fn rescue(&self, file: &File) -> Vec<(u64, Bytes)>;
 }
@@ -154,24 +163,22 @@ fn write_zeros(file: &File, mut from: u64, to: u64) -> io::Result<()> {
 /// which nothing counts are emptied, and if those are too few, those of which least does; of equals, the oldest.
 fn written(directory: &Path, shape: Shape, content: &impl Content) -> Result<Blocks, OpenError> {
     let mut files = Vec::new();
-    let mut blocks: Vec<(SystemTime, u32)> = Vec::new();
+    let mut blocks: Vec<(Weight, u32)> = Vec::new();
     let mut page = vec![0; PAGE];
     for block in 0..shape.blocks {
         let file = File::open(path(directory, block))?;
         file.read_exact_at(&mut page, 0)?;
         if page.iter().any(|byte| *byte != 0) {
             // There are at most 250.
-            blocks.push((file.metadata()?.modified()?, block as u32));
+            blocks.push((content.weigh(&file), block as u32));
         }
         files.push(file);
     }
     blocks.sort_unstable();
-    let mut by_age: Vec<u32> = blocks.into_iter().map(|(_, block)| block).collect();
-    let mut by_worth: Vec<(u64, u32)> =
-        by_age.iter().map(|&block| (content.worth(&files[block as usize]), block)).collect();
-    by_worth.sort_by_key(|(worth, _)| *worth);
+    let mut by_age: Vec<u32> = blocks.iter().map(|(_, block)| *block).collect();
+    blocks.sort_by_key(|(weight, _)| weight.worth);
     let mut rescued = Vec::new();
-    for (worth, block) in by_worth {
+    for (Weight { worth, .. }, block) in blocks {
         if worth > 0 && by_age.len() + content.empty_min() <= shape.blocks {
             break;
         }

@@ -84,7 +84,7 @@ impl Places {
     }
 
     fn scan(&self, block: usize, file: &File, found: &mut Vec<(u64, Place)>) -> io::Result<()> {
-        each_name(file, self.shape, self.incarnation, |number, at, bytes| {
+        each_name(file, self.shape, self.incarnation, |Named { number, at, bytes, .. }| {
             // A block has fewer than 2^20 pages, and there are at most 250 blocks.
             found.push((number, Place { block: block as u16, page: (at / PAGE) as u32, bytes }));
         })
@@ -201,12 +201,24 @@ pub(super) fn read_from(file: &File, incarnation: u64, number: u64, at: usize, l
     proven(incarnation, number, &bytes.into())
 }
 
-/// Calls `each` with the number of every segment that a block names, where it begins and its bytes.
+/// What a block says of a segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    pub(super) number: u64,
+    /// Greater than that of all that was written before, by whichever process.
+    pub(super) sequence: u64,
+    /// Where it begins in the block,
+    pub(super) at: usize,
+    /// and its bytes.
+    pub(super) bytes: u32,
+}
+
+/// Calls `each` with every segment that a block names.
 pub(super) fn each_name(
     file: &File,
     shape: Shape,
     incarnation: u64,
-    mut each: impl FnMut(u64, usize, u32),
+    mut each: impl FnMut(Named),
 ) -> io::Result<()> {
     let mut page = [0; BLOB_INDEX];
     let mut at = 0;
@@ -220,11 +232,10 @@ pub(super) fn each_name(
         let names = page[PAGE_HEADER..].chunks_exact(NAME).take(count);
         let mut next = 0;
         for mut name in names {
-            let number = name.get_u64() ^ incarnation;
-            name.advance(8);
+            let (number, sequence) = (name.get_u64() ^ incarnation, name.get_u64());
             let (offset, bytes) = (name.get_u32(), name.get_u32());
             next = (offset as usize + bytes as usize).next_multiple_of(PAGE);
-            each(number, at + offset as usize, bytes);
+            each(Named { number, sequence, at: at + offset as usize, bytes });
         }
         if next == 0 {
             return Ok(());

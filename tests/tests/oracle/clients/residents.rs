@@ -77,6 +77,8 @@ impl Residents {
         let mut random = Random::of(life.seed, life.number, 500);
         let Some(mut client) = life.connect(DATABASE, &mut self.findings) else { return };
         let before = self.entries.clone();
+        // Of what a life did not come to ask for, its end says nothing.
+        self.entries.iter_mut().for_each(|entry| entry.is_stored = false);
         let (hits, all) = (self.findings.tally.hits, (0..KEYS).collect::<Vec<_>>());
         for keys in all.chunks(DEPTH) {
             if !self.read(&mut client, life, keys) {

@@ -1,112 +1,19 @@
 //! The disk tier through the door: what leaves memory is read back, a start finds it again, and nothing that was changed
 //! comes back.
 
+mod governors;
+mod model;
+mod policies;
+mod subject;
+mod warmth;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use larder_cache::clock::{Millis, now};
-use larder_cache::{
-    Cache, Config, Cursor, Deadline, DiskOptions, Fetches, Key, NewTags, NewValue, Purge, Room, Section,
-    Tags, Warmth,
-};
+use larder_cache::{Deadline, Purge, Tags};
 
-struct Subject {
-    cache: Arc<Cache>,
-    tending: tokio::task::JoinHandle<()>,
-}
-
-impl Subject {
-    async fn open(directory: &Path, shards: usize) -> (Self, Warmth) {
-        let config = Config { memory: 8 << 20, shards, ..Config::default() };
-        let options = DiskOptions {
-            directory: directory.to_owned(),
-            bytes: 64 << 20,
-            write_rate: 0,
-            min_ttl_ms: 1000,
-            timeout: Duration::from_secs(5),
-            keys: None,
-        };
-        let (cache, warmth) = Cache::with_disk(config, options).await.expect("a cache over a directory");
-        let cache = Arc::new(cache);
-        let tended = Arc::clone(&cache);
-        (Self { cache, tending: tokio::spawn(async move { tended.tend().await }) }, warmth)
-    }
-
-    /// Does something in a section over one key, waiting for room and for the disk as the agent does.
-    async fn with<T>(
-        &self,
-        name: &[u8],
-        writes: bool,
-        mut work: impl FnMut(&mut Section<'_>, &Key<'_>) -> T,
-    ) -> T {
-        let mut fetched = Fetches::default();
-        loop {
-            if writes {
-                while self.cache.make_room(4096, now()) != Room::Made {
-                    tokio::task::yield_now().await;
-                }
-            }
-            let wanted = {
-                let key = self.cache.key(0, name);
-                let Ok(mut section) = self.cache.section(&[key], now()) else { continue };
-                section.lend(&fetched);
-                let is_ready = !writes || section.prepare(&key, true);
-                let done = is_ready.then(|| work(&mut section, &key));
-                let wanted = section.wanted();
-                match done {
-                    Some(done) if wanted.is_empty() => {
-                        drop(section);
-                        self.cache.commit().expect("a journal");
-                        return done;
-                    }
-                    _ => wanted,
-                }
-            };
-            fetched = self.cache.fetch(wanted, 1, fetched).await;
-        }
-    }
-
-    async fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
-        self.with(name, false, |section, key| section.get(key).map(|view| view.value.to_vec())).await
-    }
-
-    async fn set(&self, name: &[u8], value: &[u8], deadline: Deadline, tags: &Tags) {
-        self.with(name, true, |section, key| {
-            section.set_tagged(key, NewValue::Copied(value), deadline, NewTags::These(tags)).expect("room");
-        })
-        .await;
-    }
-
-    async fn names(&self, count: usize) -> Vec<Vec<u8>> {
-        let (mut cursor, mut found, mut fetched) = (Cursor(0), Vec::new(), Fetches::default());
-        loop {
-            let (next, wanted) =
-                self.cache.scan(0, cursor, count, now(), &fetched, |name| found.push(name.to_vec()));
-            fetched = if wanted.is_empty() {
-                if next == Cursor(0) {
-                    return found;
-                }
-                Fetches::default()
-            } else {
-                self.cache.fetch(wanted, 1, fetched).await
-            };
-            cursor = next;
-        }
-    }
-
-    fn kill(self) {
-        self.tending.abort();
-    }
-
-    async fn stop(self) {
-        self.tending.abort();
-        let _ = self.tending.await;
-        let sealed = self.cache.seal(true, Duration::from_secs(60)).await;
-        assert!(sealed.is_complete);
-    }
-}
+use subject::Subject;
 
 /// Keys from this number on are appended to, and carry no tags.
 const CONTROLS_FROM: u64 = 20_000;
