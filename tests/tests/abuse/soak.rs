@@ -24,7 +24,7 @@ const CLIENTS: u64 = 6;
 
 /// Less than is written meanwhile, so that segments are given up as well.
 fn disk() -> &'static str {
-    if super::thoroughly() { "256MiB" } else { "24MiB" }
+    if super::thoroughly() { "96MiB" } else { "24MiB" }
 }
 
 fn lasts() -> Duration {
