@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 use super::MIB;
 use super::arena::Arena;
-use load::{Load, PHASES};
+use load::{Done, Load, PHASES};
 use watch::Watch;
 
 const CLIENTS: u64 = 6;
@@ -63,8 +63,8 @@ fn soak(setting: Setting) {
         let clients: Vec<_> = (0..CLIENTS).map(load).collect();
         let done: Vec<_> = clients.into_iter().map(ScopedJoinHandle::join).collect();
         is_over.store(true, Relaxed);
-        let done = done.into_iter().map(|done| done.expect("a client is served"));
-        (watch.join().expect("it is watched"), done.fold((0, 0), |(a, b), (c, d)| (a + c, b + d)))
+        let done: Done = done.into_iter().map(|done| done.expect("a client is served")).sum();
+        (watch.join().expect("it is watched"), done)
     });
     println!(
         "{} MiB, {} workers, {}: {}",
@@ -75,7 +75,8 @@ fn soak(setting: Setting) {
     );
     // Together they may want more on its way than clients may have: then the one that has most is closed.
     let closed = Metrics::of(&arena.agent).value("larder_clients_closed_total{reason=\"buffers\"}");
-    assert!(done.1 <= closed as u64, "{} connections were lost, {closed} closed for their buffers", done.1);
+    assert!(done.closed <= closed as u64, "{} lost, {closed} closed for their buffers", done.closed);
+    assert!(done.refused * 10_000 <= done.commands, "{} of {} refused", done.refused, done.commands);
     let told = arena.agent.client().call("LARDER.INFO");
     let count = |name: &str| told.get(name).and_then(Value::int).unwrap_or_default();
     if setting.has_disk {

@@ -1,6 +1,7 @@
 //! One client of the soak: which command comes next, and whether its answer can be right.
 
 use std::io::{Error, ErrorKind};
+use std::iter::Sum;
 use std::time::{Duration, Instant};
 
 use larder_tests::agent::Agent;
@@ -21,6 +22,26 @@ pub(crate) const PHASES: u32 = SIZES.len() as u32;
 const WRITE_MAX: usize = MIB / 2;
 const DEPTH_MAX: usize = 40;
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+
+/// What a client has done.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Done {
+    pub(crate) commands: u64,
+    /// Connections that the agent has closed.
+    pub(crate) closed: u64,
+    /// Commands that were refused for want of room.
+    pub(crate) refused: u64,
+}
+
+impl Sum for Done {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            commands: sum.commands + one.commands,
+            closed: sum.closed + one.closed,
+            refused: sum.refused + one.refused,
+        })
+    }
+}
 
 pub(crate) struct Load<'a> {
     state: u64,
@@ -55,25 +76,29 @@ impl<'a> Load<'a> {
         (from as f64 * (to as f64 / from as f64).powf(share)) as usize
     }
 
-    /// Loads until the time is over; returns how many commands were answered, and how often the connection was closed.
-    pub(crate) fn run(mut self, begun: Instant, lasts: Duration, phase: Duration) -> (u64, u64) {
-        let (mut client, mut done, mut closed) = (self.connect(), 0, 0);
+    /// Loads until the time is over.
+    pub(crate) fn run(mut self, begun: Instant, lasts: Duration, phase: Duration) -> Done {
+        let (mut client, mut done) = (self.connect(), Done::default());
         while begun.elapsed() < lasts {
             let phase = (begun.elapsed().as_nanos() / phase.as_nanos()) as usize % SIZES.len();
             let batch = self.batch(SIZES[phase]);
             match client.pipeline(&batch) {
                 Ok(replies) => {
-                    batch.iter().zip(&replies).for_each(|(words, reply)| check(words, reply));
-                    done += batch.len() as u64;
+                    done.refused += batch
+                        .iter()
+                        .zip(&replies)
+                        .map(|(words, reply)| u64::from(check(words, reply)))
+                        .sum::<u64>();
+                    done.commands += batch.len() as u64;
                 }
                 Err(error) if is_closed(&error) => {
-                    closed += 1;
+                    done.closed += 1;
                     client = self.connect();
                 }
                 Err(error) => panic!("after {:?}: {error}", begun.elapsed()),
             }
         }
-        (done, closed)
+        done
     }
 
     /// Long in one direction at most: who sends much before he reads much would wait for himself.
@@ -134,11 +159,18 @@ fn is_closed(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
 }
 
-fn check(words: &[Vec<u8>], reply: &Value) {
+/// Whether the command was refused for want of room, as one with a long value may be while clients hold much.
+fn check(words: &[Vec<u8>], reply: &Value) -> bool {
     let shown =
         || words.iter().take(2).map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ");
+    if matches!(reply, Value::Error(why) if why.starts_with(b"OOM")) {
+        let bytes: usize = words.iter().map(Vec::len).sum();
+        assert!(bytes > MIB, "{}: no room for {bytes} bytes", shown());
+        return true;
+    }
     assert!(!reply.is_error(), "{}: {reply:?}", shown());
     if let (b"GET", Value::Bulk(value)) = (&words[0][..], reply) {
         assert!(value.starts_with(&[&words[1][..], b"="].concat()), "{}: another key's value", shown());
     }
+    false
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use larder_tests::http::Metrics;
 use larder_tests::status_bytes;
 
+use super::load::Done;
 use crate::MIB;
 use crate::arena::Arena;
 
@@ -50,14 +51,17 @@ impl Watch {
         watch
     }
 
-    pub(crate) fn report(&self, (done, closed): (u64, u64), arena: &Arena) -> String {
+    pub(crate) fn report(&self, done: Done, arena: &Arena) -> String {
         let mib = |bytes: u64| bytes as usize / MIB;
         let mean = |figure: &Figure| mib(figure.sum / self.looks.max(1));
         let now = arena.agent.rss_bytes() as f64;
         format!(
-            "{done} commands, {closed} connections closed; resident at most {} MiB (VmHWM), anonymous at most {} and {} on average; accounted for at most {} \
+            "{} commands, {} refused, {} connections closed; resident at most {} MiB (VmHWM), anonymous at most {} and {} on average; accounted for at most {} \
              and {} on average, of {} that the cache may take; beyond that at most {} and {} on average; resident by accounted \
              {:.2} on average, {now:.0} bytes at the end; the cgroup's limit was hit {} times",
+            done.commands,
+            done.refused,
+            done.closed,
             mib(arena.agent.vm_hwm()),
             mib(self.anonymous.most),
             mean(&self.anonymous),
