@@ -22,6 +22,7 @@ mod clock;
 mod command;
 mod commands;
 mod findings;
+mod journal_stalled;
 mod life;
 mod moment;
 mod possible;

@@ -59,6 +59,9 @@ const WAYS: &[(&str, Make)] = &[
     }),
     ("the disk is full", |_| Fault::full(0)),
     ("bits of written segments flip", |random| Fault::flip_write().on(SEGMENTS).chance(0.2, random.next())),
+    ("the journal stalls", |random| {
+        Fault::stall_for(&[Op::Write], Duration::from_millis(20 + random.below(300))).on(JOURNAL).chance(0.02, random.next())
+    }),
     ("segments stall", |_| Fault::stall(&[Op::Read, Op::Write, Op::Sync]).on(SEGMENTS)),
     ("everything is slow", |random| {
         Fault::stall_for(&[Op::Read, Op::Write], Duration::from_millis(1 + random.below(8))).chance(0.2, random.next())

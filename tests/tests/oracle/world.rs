@@ -153,7 +153,7 @@ impl World {
         let mut text = format!(
             "{} cycles ({} killed, {} emptied whole, {} damaged), {} operations, {} not acknowledged, {} reads \
              checked, {} hits, {} of them after a restart; warm after SIGTERM: {} of {} ({:.1} %), after SIGKILL: \
-             {} of {} ({:.1} %); cold starts {:?}; {} version counters lost; {} fills refused, {} unmatched; \
+             {} of {} ({:.1} %); least of one life {:?} and {:?}; cold starts {:?}; {} version counters lost; {} fills refused, {} unmatched; \
              {} violations",
             self.plan.cycles,
             self.kills,
@@ -170,6 +170,8 @@ impl World {
             unclean.hits,
             unclean.due,
             percent(unclean.hits, unclean.due),
+            clean.least,
+            unclean.least,
             self.cold,
             self.versions.lost,
             self.refused,

@@ -32,9 +32,20 @@ struct Entry {
 pub(crate) struct Warmth {
     pub(crate) due: u64,
     pub(crate) hits: u64,
+    /// The life that began with the smallest part: hits, of so many, and its number.
+    pub(crate) least: Option<(u64, u64, u64)>,
 }
 
 impl Warmth {
+    fn note(&mut self, hits: u64, due: u64, life: u64) {
+        self.hits += hits;
+        self.due += due;
+        let is_less = |(least, of, _): (u64, u64, u64)| hits * of < least * due;
+        if due > 0 && self.least.is_none_or(is_less) {
+            self.least = Some((hits, due, life));
+        }
+    }
+
     pub(crate) fn is_at_least(self, percent: u64) -> bool {
         self.hits * 100 >= self.due * percent
     }
@@ -91,10 +102,9 @@ impl Residents {
         };
         if let Some((warmth, is_clean)) = warmth {
             let due = |entry: &Entry| if is_clean { entry.is_stored } else { entry.came_back };
-            for (before, after) in before.iter().zip(&self.entries).filter(|(before, _)| due(before)) {
-                warmth.due += 1;
-                warmth.hits += u64::from(before.generation == after.generation);
-            }
+            let pairs = || before.iter().zip(&self.entries).filter(|(before, _)| due(before));
+            let hits = pairs().filter(|(before, after)| before.generation == after.generation).count();
+            warmth.note(hits as u64, pairs().count() as u64, life.number);
         }
         for (entry, before) in self.entries.iter_mut().zip(before) {
             entry.came_back = entry.is_stored && entry.generation == before.generation;
