@@ -101,6 +101,7 @@ impl Cache {
                 section.flush(database);
             }
         }
+        tier.note_governed();
     }
 
     /// Fetches segments for a command over so many keys, for as long as an answer may wait.
