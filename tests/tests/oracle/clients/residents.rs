@@ -82,6 +82,10 @@ impl Residents {
     /// A life ended so; `None`: nothing may be asked of the next.
     pub(crate) fn ended(&mut self, end: Option<End>) {
         self.last_end = end;
+        if end != Some(End::Terminate) {
+            // A life may be too short to ask for all of them again.
+            self.entries.iter_mut().for_each(|entry| entry.is_stored = false);
+        }
     }
 
     pub(crate) fn live(&mut self, life: &Life) {
