@@ -93,11 +93,32 @@ fn soak(setting: Setting) {
 #[test]
 fn mixed_load_over_a_disk_at_the_cap() {
     soak(Setting { limit: 128 * MIB, workers: "1", has_disk: true });
+}
+
+/// The same otherwise, where there is time for it.
+fn soak_thoroughly(limit: usize, workers: &'static str, has_disk: bool) {
     if super::thoroughly() {
-        soak(Setting { limit: 128 * MIB, workers: "2", has_disk: true });
-        soak(Setting { limit: 256 * MIB, workers: "1", has_disk: true });
-        soak(Setting { limit: 256 * MIB, workers: "2", has_disk: true });
-        // What the disk tier adds is seen beside this.
-        soak(Setting { limit: 128 * MIB, workers: "1", has_disk: false });
+        soak(Setting { limit, workers, has_disk });
     }
+}
+
+#[test]
+fn mixed_load_over_a_disk_and_two_workers() {
+    soak_thoroughly(128 * MIB, "2", true);
+}
+
+#[test]
+fn mixed_load_over_a_disk_and_more_memory() {
+    soak_thoroughly(256 * MIB, "1", true);
+}
+
+#[test]
+fn mixed_load_over_a_disk_and_two_workers_with_more_memory() {
+    soak_thoroughly(256 * MIB, "2", true);
+}
+
+/// What the disk tier adds is seen beside this.
+#[test]
+fn mixed_load_in_memory() {
+    soak_thoroughly(128 * MIB, "1", false);
 }

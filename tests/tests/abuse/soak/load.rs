@@ -84,6 +84,10 @@ impl<'a> Load<'a> {
             let batch = self.batch(SIZES[phase]);
             match client.pipeline(&batch) {
                 Ok(replies) => {
+                    if let Some(place) = replies.iter().position(Value::is_error) {
+                        let told = client.call("INFO memory").text().unwrap_or_default();
+                        println!("{}: {:?}\n{told}", brief(&batch[place]), replies[place]);
+                    }
                     done.refused += batch
                         .iter()
                         .zip(&replies)
@@ -157,6 +161,10 @@ impl<'a> Load<'a> {
 
 fn is_closed(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset)
+}
+
+fn brief(words: &[Vec<u8>]) -> String {
+    words.iter().take(2).map(|word| String::from_utf8_lossy(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Whether the command was refused for want of room, as one with a long value may be while clients hold much.
