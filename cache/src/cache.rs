@@ -250,9 +250,14 @@ impl Cache {
         }
         let is_crowded = || pace == Pace::Free && self.tier.as_ref().is_some_and(|tier| tier.is_busy());
         let until = boot_nanos() + MAKE_ROOM_NANOS;
-        let (mut empty_handed, mut sent_on) = (0, 0);
+        let (mut empty_handed, mut sent_on, mut turn) = (0, 0, 0);
         loop {
-            let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+            // Several workers share the turns: who finds nothing goes on by himself, so that he has seen all shards in the end.
+            turn = if empty_handed == 0 {
+                self.turn.fetch_add(1, Ordering::Relaxed)
+            } else {
+                turn.wrapping_add(1)
+            };
             let mut shard = Held::lock(&self.shards[turn & (self.shards.len() - 1)]);
             if shard.has_remains() {
                 shard.reclaim(now, until);

@@ -563,11 +563,17 @@ impl Tier {
         self.has_ungoverned.load(Ordering::Acquire)
     }
 
-    /// The incarnations that are to be emptied, asked for under every shard's lock.
+    /// The incarnations that are to be emptied, asked for under every shard's lock; [`note_governed`](Self::note_governed) is to
+    /// follow under the same.
     pub(crate) fn take_ungoverned(&self) -> Vec<u32> {
-        let mut ungoverned = self.ungoverned.lock();
-        self.has_ungoverned.store(false, Ordering::Release);
-        std::mem::take(&mut ungoverned)
+        std::mem::take(&mut self.ungoverned.lock())
+    }
+
+    /// Notes that what was lost governs nothing any more. Only once it is appended to the journal: until then whoever was told
+    /// that it is lost has to wait.
+    pub(crate) fn note_governed(&self) {
+        let ungoverned = self.ungoverned.lock();
+        self.has_ungoverned.store(!ungoverned.is_empty(), Ordering::Release);
     }
 
     /// Says that a key is no control key any more.

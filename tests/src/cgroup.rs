@@ -12,6 +12,8 @@ struct Names {
     usage: &'static str,
     peak: &'static str,
     events: &'static str,
+    /// Where it says how often the limit was met, and the word before the number if there is one.
+    hits: (&'static str, &'static str),
 }
 
 const V1: Names = Names {
@@ -21,6 +23,7 @@ const V1: Names = Names {
     usage: "memory.usage_in_bytes",
     peak: "memory.max_usage_in_bytes",
     events: "memory.oom_control",
+    hits: ("memory.failcnt", ""),
 };
 
 const V2: Names = Names {
@@ -30,6 +33,7 @@ const V2: Names = Names {
     usage: "memory.current",
     peak: "memory.peak",
     events: "memory.events",
+    hits: ("memory.events", "max "),
 };
 
 /// A memory cgroup with a limit; removed on drop, for which the processes in it must have ended.
@@ -101,6 +105,14 @@ impl Cgroup {
         let events = self.read(self.names.events);
         let count = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
         count.unwrap_or_else(|| panic!("{} has no oom_kill:\n{events}", self.names.events))
+    }
+
+    /// How often something had to make room or wait since the limit was reached; page cache has to as well.
+    pub fn limit_hits(&self) -> u64 {
+        let (file, word) = self.names.hits;
+        let text = self.read(file);
+        let count = text.lines().find_map(|line| line.strip_prefix(word)?.trim().parse().ok());
+        count.unwrap_or_else(|| panic!("{file} tells no hits:\n{text}"))
     }
 
     fn read(&self, file: &str) -> String {

@@ -13,6 +13,7 @@ pub mod once;
 pub mod peer;
 pub mod probe;
 pub mod resp;
+pub mod wall;
 
 mod process;
 

@@ -159,7 +159,8 @@ impl Node {
     /// do with so much less, so that the process stays near its limit whatever sizes come and go.
     ///
     /// Freed pages go back a little later than entries leave, so the measure may rise only slowly: else what was just
-    /// evicted would look like slack, and more would be evicted for it.
+    /// evicted would look like slack, and more would be evicted for it. Not where the process is past what it may hold: large
+    /// values among many small ones leave fragments faster than that, and to evict too much is better than to be killed.
     pub fn measure_slack(&self) {
         let (present, last) = (now().0, self.slack_measured_ms.load(Relaxed));
         if present < last + SLACK_INTERVAL_MS {
@@ -169,7 +170,12 @@ impl Node {
         let resident = crate::metrics::collect::resident_bytes();
         let buffers = self.buffers.held().saturating_sub(self.buffers.in_kernel());
         let accounted = self.cache.used() + buffers + PROCESS_BYTES;
-        let most = self.slack.load(Relaxed) + self.cache.limit() / SLACK_STEP_SHARE;
+        let limit = self.cache.limit();
+        let most = if resident > limit + PROCESS_BYTES {
+            usize::MAX
+        } else {
+            self.slack.load(Relaxed) + limit / SLACK_STEP_SHARE
+        };
         let slack = resident.saturating_sub(accounted).min(most);
         self.slack.store(slack, Relaxed);
         self.lend();
@@ -190,7 +196,7 @@ impl Node {
 }
 
 /// The process is measured at most so often,
-const SLACK_INTERVAL_MS: u64 = 10;
+const SLACK_INTERVAL_MS: u64 = 2;
 /// and the measure rises by this part of the limit at most.
 const SLACK_STEP_SHARE: usize = 128;
 /// What an empty process holds, rounded up: not the cache's to make up for.

@@ -26,7 +26,7 @@ impl Pause {
     #[inline]
     #[must_use]
     pub fn remaining_ms(&self, now_ms: u64, writes: bool) -> Option<u64> {
-        let until = self.until_ms.load(Ordering::Relaxed);
+        let until = self.until_ms.load(Ordering::Acquire);
         if until == 0 || until <= now_ms || !(writes || self.all.load(Ordering::Relaxed)) {
             return None;
         }

@@ -1,5 +1,6 @@
 //! Storage: the cache of this agent, over a directory if there is one.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -126,6 +127,10 @@ impl Storage {
             }
             Err(error) if error.is_harmless() => Ok(degraded(&error.to_string())),
             Err(error @ DiskError::InUse(_)) => Err(error.into()),
+            Err(DiskError::Keys(why)) => {
+                let path = config.at_rest_key.as_deref().unwrap_or(Path::new(""));
+                anyhow::bail!("at-rest-key file {path:?} cannot be used: {why}")
+            }
             Err(error) => Err(error).context("the disk tier cannot be opened"),
         }
     }

@@ -142,6 +142,7 @@ impl Cache {
                 section.flush(database);
             }
         }
+        tier.note_governed();
     }
 
     /// Notes that a command to come is going to read a key. If that lies on disk, it is fetched with what is wanted now.

@@ -191,6 +191,7 @@ async fn open(
         let lost_governors = cache.adopt(&state, &store, &mut warmth).await;
         // What governs others is told by the journal; what is not may have been in what was lost.
         drop(tier.take_ungoverned());
+        tier.note_governed();
         lost_governors.into_iter().for_each(|incarnation| tier.note_ungoverned(incarnation));
         if warmth.segments_lost > 0 {
             state.roots.cold.iter().for_each(|&incarnation| tier.note_ungoverned(incarnation));

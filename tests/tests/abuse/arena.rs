@@ -70,6 +70,11 @@ impl Arena {
             .expect("a number")
     }
 
+    /// How often the cgroup's limit stood in the way, of page cache as well; 0 where there is none.
+    pub(crate) fn limit_hits(&self) -> u64 {
+        self.cgroup.as_ref().map_or(0, Cgroup::limit_hits)
+    }
+
     /// Fills the cache to its limit with values of a kilobyte.
     pub(crate) fn fill(&self) {
         self.fill_with(1000, self.memory() * 5 / 4);

@@ -19,6 +19,7 @@ mod garbage;
 mod metrics_page;
 mod protocol;
 mod readers;
+mod soak;
 
 const MIB: usize = 1 << 20;
 

@@ -16,10 +16,13 @@
     reason = "figures that are reported and not asserted go to the test's own output"
 )]
 
+mod at_rest;
 mod clients;
+mod clock;
 mod command;
 mod commands;
 mod findings;
+mod journal_stalled;
 mod life;
 mod moment;
 mod pipelines;
@@ -115,6 +118,21 @@ fn nor_does_a_disk_that_fails() {
     assert_eq!(world.violations(), 0, "printed above");
     let fired = world.trouble.as_ref().map(Trouble::fired).unwrap_or_default();
     assert!(fired.values().filter(|&&count| count > 0).count() * 2 > trouble::ways(), "{fired:?}");
+}
+
+#[test]
+fn nor_do_steps_of_the_wall_clock() {
+    let plan = Plan { seed: seed(), cycles: cycles(), damage: false, lie: None };
+    let Some(trouble) = Trouble::clock() else { return };
+    let world = run_world(World::troubled(plan, trouble));
+    assert_eq!(world.violations(), 0, "printed above");
+    let fired = world.trouble.as_ref().map(Trouble::fired).unwrap_or_default();
+    assert!(fired["steps seen by the agent"] >= plan.cycles / 2, "{fired:?}");
+    assert_eq!(fired["steps that the agent did not see"], 0);
+    if has_disk() {
+        let residents = &world.residents;
+        assert!(residents.after_kill.is_at_least(95), "{:?}", residents.after_kill);
+    }
 }
 
 /// The test's own test: what is put back behind the checker's back is found, whoever's it was.

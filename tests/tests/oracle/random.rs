@@ -30,6 +30,11 @@ impl Random {
         usize::try_from(self.below(length as u64)).expect("below a length")
     }
 
+    /// A step of a clock, forth or back by up to nine hours.
+    pub(crate) fn step_ms(&mut self) -> i64 {
+        self.below(2 * 32_400_000).cast_signed() - 32_400_000
+    }
+
     pub(crate) fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }

@@ -37,7 +37,7 @@ fn get(client: &mut Client, name: &str, value: &str) -> bool {
 }
 
 /// An agent over such a disk, with entries on it, and some in memory that are read often.
-fn filled(workers: u64) -> Option<(FaultyDisk, Subject)> {
+pub(crate) fn filled(workers: u64) -> Option<(FaultyDisk, Subject)> {
     if !has_disk() {
         println!("not run: the agent has no disk tier");
         return None;

@@ -27,6 +27,7 @@ pub(crate) struct Subject {
     flags: Vec<String>,
     /// What becomes the agent, if anything does.
     through: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, String)>,
 }
 
 impl Subject {
@@ -60,13 +61,14 @@ impl Subject {
             flags.extend(["--disk-size", disk, "--seal", "on"].map(String::from));
         }
         flags.extend(more.iter().map(ToString::to_string));
-        Self { agent: None, directory, flags, through: Vec::new() }
+        Self { agent: None, directory, flags, through: Vec::new(), environment: Vec::new() }
     }
 
     fn builder(&self) -> Builder {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
         let through: Vec<&str> = self.through.iter().map(String::as_str).collect();
-        Agent::builder().args(&flags).through(&through)
+        let builder = Agent::builder().args(&flags).through(&through);
+        self.environment.iter().fold(builder, |builder, (name, value)| builder.env(name, value))
     }
 
     /// Starts it, with so many workers, and waits until it answers.

@@ -73,7 +73,7 @@ pub(crate) struct World {
     lives: VecDeque<String>,
     /// Starts that found nothing they believed, by reason.
     pub(crate) cold: BTreeMap<String, u64>,
-    /// What goes wrong with the disk, if anything does.
+    /// What goes wrong, if anything does.
     pub(crate) trouble: Option<Trouble>,
     remembered: Snapshot,
 }
@@ -83,9 +83,12 @@ impl World {
         Self::over(plan, Subject::new(), None)
     }
 
-    /// One in whose lives something goes wrong with the disk.
+    /// One in whose lives something goes wrong with the disk or the clock.
     pub(crate) fn troubled(plan: Plan, trouble: Trouble) -> Self {
-        Self::over(plan, Subject::over(trouble.directory()), Some(trouble))
+        let mut subject =
+            if trouble.spares_the_disk() { Subject::new() } else { Subject::over(trouble.directory()) };
+        subject.environment = trouble.environment();
+        Self::over(plan, subject, Some(trouble))
     }
 
     fn over(plan: Plan, subject: Subject, trouble: Option<Trouble>) -> Self {
@@ -150,7 +153,7 @@ impl World {
         let mut text = format!(
             "{} cycles ({} killed, {} emptied whole, {} damaged), {} operations, {} not acknowledged, {} reads \
              checked, {} hits, {} of them after a restart; warm after SIGTERM: {} of {} ({:.1} %), after SIGKILL: \
-             {} of {} ({:.1} %); cold starts {:?}; {} version counters lost; {} fills refused, {} unmatched; \
+             {} of {} ({:.1} %); least of one life {:?} and {:?}; cold starts {:?}; {} version counters lost; {} fills refused, {} unmatched; \
              {} violations",
             self.plan.cycles,
             self.kills,
@@ -167,6 +170,8 @@ impl World {
             unclean.hits,
             unclean.due,
             percent(unclean.hits, unclean.due),
+            clean.least,
+            unclean.least,
             self.cold,
             self.versions.lost,
             self.refused,
@@ -208,15 +213,18 @@ impl World {
         });
         let empties = self.random.one_in(10);
         // What is to be found after a clean end must not have been evicted before it.
-        let has_ballast = has_disk() && (end != End::Terminate || self.trouble.is_some());
+        let is_troubled = self.trouble.as_ref().is_some_and(|trouble| !trouble.spares_the_disk());
+        let has_ballast = has_disk() && (end != End::Terminate || is_troubled);
         let life = Life::new(self.subject.socket(), number, self.plan.seed);
         self.live(&life, lasts, end, has_ballast, empties);
         line.push_str(&format!(", emptied {empties}, {end:?}"));
         self.kills += u64::from(end != End::Terminate || empties);
         self.residents.ended(Some(end).filter(|_| !empties));
         if let Some(trouble) = &mut self.trouble {
-            trouble.end();
-            self.residents.ended(None);
+            trouble.end(&mut self.random);
+            if is_troubled {
+                self.residents.ended(None);
+            }
         }
         if self.plan.damage
             && self.random.one_in(2)
@@ -257,8 +265,7 @@ impl World {
             let well = trouble.as_ref().map_or(lasts, |_| lasts.mul_f64(random.below(100) as f64 / 100.0));
             sleep(well);
             if let Some(trouble) = trouble {
-                let pid = subject.agent().pid();
-                trouble.begin(pid, random);
+                trouble.begin(subject.agent(), random);
             }
             sleep(lasts - well);
             let info = subject.agent().client().call("LARDER.INFO");

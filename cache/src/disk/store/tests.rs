@@ -340,6 +340,11 @@ async fn pages_that_were_written_leave_the_page_cache() {
     let directory = directory();
     let store = Store::open(options(directory.path())).await.expect("a store");
     fill(&store, 0..900).await;
+    // The last of them are still being pushed.
+    let pushing = store.pushing.lock().take();
+    if let Some(pushing) = pushing {
+        pushing.await.expect("it is pushed").expect("the disk is well");
+    }
     let mut cached = 0;
     let mut byte = [0];
     for file in files(directory.path()) {

@@ -32,9 +32,20 @@ struct Entry {
 pub(crate) struct Warmth {
     pub(crate) due: u64,
     pub(crate) hits: u64,
+    /// The life that began with the smallest part: hits, of so many, and its number.
+    pub(crate) least: Option<(u64, u64, u64)>,
 }
 
 impl Warmth {
+    fn note(&mut self, hits: u64, due: u64, life: u64) {
+        self.hits += hits;
+        self.due += due;
+        let is_less = |(least, of, _): (u64, u64, u64)| hits * of < least * due;
+        if due > 0 && self.least.is_none_or(is_less) {
+            self.least = Some((hits, due, life));
+        }
+    }
+
     pub(crate) fn is_at_least(self, percent: u64) -> bool {
         self.hits * 100 >= self.due * percent
     }
@@ -71,6 +82,10 @@ impl Residents {
     /// A life ended so; `None`: nothing may be asked of the next.
     pub(crate) fn ended(&mut self, end: Option<End>) {
         self.last_end = end;
+        if end != Some(End::Terminate) {
+            // A life may be too short to ask for all of them again.
+            self.entries.iter_mut().for_each(|entry| entry.is_stored = false);
+        }
     }
 
     pub(crate) fn live(&mut self, life: &Life) {
@@ -93,10 +108,9 @@ impl Residents {
         };
         if let Some((warmth, is_clean)) = warmth {
             let due = |entry: &Entry| if is_clean { entry.is_stored } else { entry.came_back };
-            for (before, after) in before.iter().zip(&self.entries).filter(|(before, _)| due(before)) {
-                warmth.due += 1;
-                warmth.hits += u64::from(before.generation == after.generation);
-            }
+            let pairs = || before.iter().zip(&self.entries).filter(|(before, _)| due(before));
+            let hits = pairs().filter(|(before, after)| before.generation == after.generation).count();
+            warmth.note(hits as u64, pairs().count() as u64, life.number);
         }
         for (entry, before) in self.entries.iter_mut().zip(before) {
             entry.came_back = entry.is_stored && entry.generation == before.generation;
